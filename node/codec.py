@@ -1,0 +1,184 @@
+"""Writes as JSON: how they travel, how history keeps them, and what a valid message is.
+
+A message body, as an operator reads it in the RabbitMQ management UI::
+
+    {"format": 1, "sender": "node1~t5k2m1",
+     "writes": [{"replica": "node1~t5k2m1", "seq": 3,
+                 "vector_clock": {"node1~t5k2m1": 3, "node2~t5k2m4": 1},
+                 "timestamp": [1764000000000, 0],
+                 "ops": [{"op": "put", "key": "x", "value": "5"}]}]}
+
+Values stay the bytes that their writer encoded, on every node: equal states are equal byte for byte.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from node.core.dot import Dot, is_replica_id, node_id_of
+from node.core.hybrid_clock import HybridTimestamp
+from node.core.vector_clock import VectorClock
+from node.core.write import Delete, Operation, Put, Write
+from node.errors import MessageRejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+FORMAT = 1
+CONTENT_TYPE = "application/json"
+APP_ID = "causalkv"
+KEY_MAX_BYTES = 1024
+CLOCK_MAX_ENTRIES = 1024
+SEQ_MAX = 2**63 - 1
+# Year 5138: far beyond any real clock, far below what would overflow.
+PHYSICAL_MS_MAX = 10**14
+
+Seq = Annotated[int, msgspec.Meta(ge=1, le=SEQ_MAX)]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=KEY_MAX_BYTES)]
+
+
+class _Put(msgspec.Struct, tag_field="op", tag="put", frozen=True, gc=False):
+    key: Key
+    value: msgspec.Raw
+
+
+class _Delete(msgspec.Struct, tag_field="op", tag="delete", frozen=True, gc=False):
+    key: Key
+
+
+class _Write(msgspec.Struct, frozen=True, gc=False):
+    replica: str
+    seq: Seq
+    vector_clock: dict[str, Seq]
+    timestamp: tuple[
+        Annotated[int, msgspec.Meta(ge=0, le=PHYSICAL_MS_MAX)], Annotated[int, msgspec.Meta(ge=0, le=SEQ_MAX)]
+    ]
+    ops: Annotated[list[_Put | _Delete], msgspec.Meta(min_length=1, max_length=100_000)]
+
+
+class _Message(msgspec.Struct, frozen=True):
+    format: int
+    sender: str
+    writes: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=100_000)]
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_message = msgspec.json.Decoder(_Message).decode
+_decode_write = msgspec.json.Decoder(_Write).decode
+_decode_any = msgspec.json.Decoder().decode
+
+
+# --------------------------------------------------------------------------------------- encoding
+
+
+def encode_write(write: Write) -> bytes:
+    """One write as it travels and as history keeps it; what it already carries encoded stays as it is."""
+    if write.encoded:
+        return write.encoded
+    dot, clock, timestamp, operations, _ = write
+    return _encode(
+        _Write(
+            dot.replica,
+            dot.seq,
+            clock.as_dict(),
+            timestamp,
+            [
+                _Put(operation.key, msgspec.Raw(operation.value))
+                if isinstance(operation, Put)
+                else _Delete(operation.key)
+                for operation in operations
+            ],
+        )
+    )
+
+
+def encode_message(sender: str, entries: Sequence[bytes]) -> bytes:
+    """The body of a message that carries these encoded writes of replica ``sender``."""
+    return b'{"format":%d,"sender":"%s","writes":[%s]}' % (FORMAT, sender.encode(), b",".join(entries))
+
+
+# --------------------------------------------------------------------------------------- decoding
+
+
+def decode_write(encoded: bytes) -> Write:
+    """A write from its encoded form, every rule checked.
+
+    Raises MessageRejectedError with the rule that is broken.
+    """
+    try:
+        wire = _decode_write(encoded)
+        operations = tuple([_operation(wire_operation) for wire_operation in wire.ops])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageRejectedError(f"not a write: {error}") from None
+    clock = wire.vector_clock
+    replicas = list(clock)
+    if clock.get(wire.replica) != wire.seq:
+        raise MessageRejectedError(
+            f"the vector clock of {wire.replica}:{wire.seq} must hold {wire.replica}={wire.seq}, its own dot"
+        )
+    if len(clock) > CLOCK_MAX_ENTRIES:
+        raise MessageRejectedError(
+            f"the vector clock has {len(clock)} entries, at most {CLOCK_MAX_ENTRIES} are allowed"
+        )
+    for replica in replicas:
+        if replica not in _KNOWN_REPLICA_IDS:
+            _check_replica_id(replica)
+    in_order = replicas == sorted(replicas)
+    return Write(
+        Dot(wire.replica, wire.seq),
+        VectorClock.trusted(clock) if in_order else VectorClock(clock),
+        HybridTimestamp(*wire.timestamp),
+        operations,
+        encoded,
+    )
+
+
+def decode_message(body: bytes, *, user_id: str | None = None, node_users: Container[str] = frozenset()) -> list[Write]:
+    """The writes that a message carries, in order.
+
+    ``user_id`` is the broker's proof of who published (None: no proof); ``node_users`` are the broker users that stand
+    for one node each. Raises MessageRejectedError when the body cannot be decoded, breaks a rule, or does not come
+    from the sender that it names.
+    """
+    try:
+        message = _decode_message(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageRejectedError(f"not a causalkv message: {error}") from None
+    if message.format != FORMAT:
+        raise MessageRejectedError(f"message format {message.format} is unknown here: this node reads format {FORMAT}")
+    _check_replica_id(message.sender)
+    # The broker checks user_id against the connection. Where each node has a broker user of its own name, nobody
+    # can speak for another node; a shared user (guest) proves nothing, and passes.
+    if user_id in node_users and user_id != node_id_of(message.sender):
+        raise MessageRejectedError(f"published by user {user_id}, but names {message.sender} as its sender")
+    writes = [decode_write(bytes(raw)) for raw in message.writes]
+    for write in writes:
+        if write.dot.replica != message.sender:
+            raise MessageRejectedError(f"sent by {message.sender}, but {write.dot} is a write of another replica")
+    return writes
+
+
+def _operation(wire: _Put | _Delete) -> Operation:
+    # A character is at most 4 bytes: short keys need no encoding to know that they fit.
+    if len(wire.key) > KEY_MAX_BYTES // 4 and len(wire.key.encode()) > KEY_MAX_BYTES:
+        raise msgspec.ValidationError(f"a key is longer than {KEY_MAX_BYTES} bytes")
+    if isinstance(wire, _Delete):
+        return Delete(wire.key)
+    value = bytes(wire.value)
+    # Raw is only skipped over: decode once, so that no node ever serves a value that a client cannot read.
+    _decode_any(value)
+    return Put(wire.key, value)
+
+
+_KNOWN_REPLICA_IDS: set[str] = set()
+_KNOWN_REPLICA_IDS_MAX = 10_000
+
+
+def _check_replica_id(replica: str) -> None:
+    """Raise unless this is a replica id; remembers good ones, since every write names the same few."""
+    if not is_replica_id(replica):
+        raise MessageRejectedError(f"{replica[:100]!r} is not a replica id such as node1~t5k2m1")
+    if len(_KNOWN_REPLICA_IDS) < _KNOWN_REPLICA_IDS_MAX:
+        _KNOWN_REPLICA_IDS.add(replica)

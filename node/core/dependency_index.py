@@ -1,0 +1,51 @@
+"""Cross-origin dependencies: which held write waits for which dot.
+
+A held write waits for exactly *one* missing dot at a time. When that dot is applied, only the writes that
+wait for it are looked at again; nothing ever scans the whole buffer. A write is looked at once
+for each entry of its clock at most, so releasing n held writes costs time linear in n, in any order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from node.core.dot import Dot
+from node.core.sequencer import Place, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from node.core.vector_clock import VectorClock
+
+
+def first_missing(dot: Dot, clock: VectorClock, applied: Mapping[str, int]) -> Dot | None:
+    """One dot that must be applied before the write ``dot`` with clock ``clock``; None when it is deliverable.
+
+    Its own predecessor comes first: while that is missing, nothing else can let the write through.
+    """
+    if place_of(dot, applied) is Place.AFTER_A_GAP:
+        return Dot(dot.replica, dot.seq - 1)
+    for replica, count in clock.items():
+        if count > applied.get(replica, 0) and replica != dot.replica:
+            # Applying (replica, count) means that all before it are applied: one wait serves them all.
+            return Dot(replica, count)
+    return None
+
+
+class DependencyIndex:
+    """Held dots by the one dot that each waits for."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Dot, list[Dot]] = {}
+
+    def wait(self, held: Dot, missing: Dot) -> None:
+        """Look at ``held`` again when ``missing`` is applied."""
+        self._waiting.setdefault(missing, []).append(held)
+
+    def take(self, applied: Dot) -> list[Dot]:
+        """The held dots that waited for ``applied``, which are not indexed any more."""
+        return self._waiting.pop(applied, [])
+
+    def awaited(self) -> list[Dot]:
+        """All dots that something waits for."""
+        return list(self._waiting)

@@ -1,0 +1,53 @@
+"""Versions of a key: the maximal set, and the one winner that a plain read shows.
+
+A key holds the versions that no other applied write covers (siblings). Because delivery is causal, a
+delete leaves nothing behind: whatever it covered is here already, so no tombstone is needed
+(Baquero, Almeida, Shoker 2014: pure operation-based types over causal delivery).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from node.core.dot import Dot
+    from node.core.hybrid_clock import HybridTimestamp
+    from node.core.vector_clock import VectorClock
+    from node.core.write import Put, Write
+
+
+class Version(NamedTuple):
+    """One value of a key, with the name, the clock and the timestamp of the write that put it."""
+
+    dot: Dot
+    clock: VectorClock
+    timestamp: HybridTimestamp
+    value: bytes
+
+
+Versions = tuple[Version, ...]
+"""The siblings of one key, winner first; empty when the key has no value."""
+
+
+def rank(version: Version) -> tuple[HybridTimestamp, str]:
+    """What decides the winner among siblings: the hybrid timestamp, then the replica id.
+
+    The timestamp never runs backwards along happened-before, so the winner never contradicts causality.
+    """
+    return version.timestamp, version.dot.replica
+
+
+def after_put(siblings: Versions, write: Write, operation: Put) -> Versions:
+    """The siblings after a delivered put: those its clock covers are gone, the new version is in."""
+    new = Version(write.dot, write.clock, write.timestamp, operation.value)
+    kept = after_delete(siblings, write)
+    if not kept:
+        return (new,)
+    return tuple(sorted((*kept, new), key=rank, reverse=True))
+
+
+def after_delete(siblings: Versions, write: Write) -> Versions:
+    """The siblings after a delivered delete: only those concurrent with it survive."""
+    covers = write.clock.covers
+    # A version of this very write (a key named twice in one write) is covered too: the last operation counts.
+    return tuple(version for version in siblings if not covers(version.dot))

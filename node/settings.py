@@ -1,0 +1,182 @@
+"""Configuration of one node: environment variables, or flags of the same name.
+
+Everything an operator may set is a field here, with its limits; anything wrong ends the process with
+exit code 2 and one line that names the variable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from node.errors import ConfigurationError
+
+ENVIRONMENT_PREFIX = "CAUSALKV_"
+NODE_ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
+MIB = 1024 * 1024
+
+QueueType = Literal["classic", "quorum"]
+
+
+class Settings(BaseSettings):
+    """All settings of a node; each field is ``CAUSALKV_<FIELD>`` and ``--<field>``."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="ignore", frozen=True)
+
+    node_id: str = Field(description="this node's name, e.g. node1", pattern=f"^{NODE_ID_PATTERN}$")
+    nodes: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("node1", "node2", "node3"), description="the founding members, comma-separated"
+    )
+    amqp_url: str = Field(
+        default="amqp://guest:guest@127.0.0.1:5672/%2F",
+        description="the broker; amqps:// for TLS; several, comma-separated, are tried in turn; "
+        "memory:// for an in-process fanout",
+    )
+    queue_type: QueueType = Field(default="classic", description="type of the nodes' queues")
+    http_host: str = Field(default="127.0.0.1", description="address that HTTP listens on", min_length=1)
+    http_port: int = Field(default=8000, description="port that HTTP listens on", ge=1, le=65535)
+    data_dir: Path | None = Field(default=None, description="local store; default ./data/<node id>")
+    cluster: str = Field(
+        default="causalkv", description="prefix of exchange and queue names", pattern=r"^[A-Za-z0-9_-]{1,64}$"
+    )
+    advertised_url: str | None = Field(default=None, description="where clients reach this node")
+    faults: bool = Field(default=False, description="1 turns on /faults, for lessons and tests")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: console on a terminal, else json"
+    )
+    log_writes_per_second: int = Field(
+        default=200, ge=0, description="lines a second that tell the story of single writes; beyond it they are counted"
+    )
+
+    value_max_bytes: int = Field(default=MIB, ge=1, le=8 * MIB, description="largest value, JSON-encoded")
+    store_max_bytes: int = Field(default=64 * 1024 * MIB, ge=16 * MIB, description="largest size of the local store")
+    outbox_max_writes: int = Field(
+        default=1_000_000, ge=1, description="writes not yet confirmed by the broker; beyond it writes get 429"
+    )
+    http_threads: int = Field(default=16, ge=2, le=512, description="requests worked on at the same time")
+    http_max_connections: int = Field(default=1_000, ge=10, le=100_000, description="open HTTP connections")
+    waiting_max_requests: int = Field(
+        default=256, ge=1, le=4096, description="requests that wait for their causal context; beyond it 429"
+    )
+    commit_max_writes: int = Field(default=2_000, ge=1, description="writes in one transaction of the store")
+    pack_max_writes: int = Field(default=500, ge=1, le=10_000, description="writes packed into one message")
+    pack_max_bytes: int = Field(default=256 * 1024, ge=1024, le=8 * MIB, description="size at which a pack is closed")
+    publish_window_messages: int = Field(default=64, ge=1, le=10_000, description="unconfirmed messages on the wire")
+    prefetch_messages: int = Field(default=128, ge=1, le=10_000, description="unacknowledged deliveries")
+    broker_heartbeat_seconds: int = Field(default=30, ge=5, le=600, description="AMQP heartbeat")
+
+    @field_validator("nodes", mode="before")
+    @classmethod
+    def _split_nodes(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("nodes")
+    @classmethod
+    def _check_nodes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(NODE_ID_PATTERN, name):
+                raise ValueError(f"{name!r} is not a node id: use 1 to 64 letters, digits, '_' or '-', comma-separated")
+        if len(set(value)) != len(value):
+            raise ValueError("a node id stands in the list twice: name each founding member once")
+        return value
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _check_amqp_url(cls, value: str) -> str:
+        urls = [part.strip() for part in value.split(",")]
+        if urls == ["memory://"]:
+            return value
+        for url in urls:
+            try:
+                parts = urlsplit(url)
+                _ = parts.port
+            except ValueError:
+                raise ValueError(
+                    "the port is not a number from 0 to 65535: amqp://user:password@host:5672/%2F"
+                ) from None
+            if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
+                raise ValueError("use amqp://user:password@host:5672/%2F, amqps://… for TLS, or memory://")
+        return value
+
+    @field_validator("advertised_url")
+    @classmethod
+    def _check_advertised_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"^https?://[^/]+", value):
+            raise ValueError("use an address such as http://127.0.0.1:8001")
+        return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Settings:
+        if self.pack_max_bytes > 8 * MIB:
+            raise ValueError("CAUSALKV_PACK_MAX_BYTES must leave room below the broker's 16 MiB message limit")
+        return self
+
+    @property
+    def data_path(self) -> Path:
+        """The data directory, with its default filled in."""
+        return self.data_dir if self.data_dir is not None else Path("data") / self.node_id
+
+    @property
+    def public_url(self) -> str:
+        """Where browsers and clients reach this node."""
+        return self.advertised_url or f"http://{self.http_host}:{self.http_port}"
+
+    @property
+    def amqp_urls(self) -> tuple[str, ...]:
+        """Broker addresses in the order in which they are tried."""
+        return tuple(part.strip() for part in self.amqp_url.split(","))
+
+
+def load_settings(arguments: list[str]) -> Settings:
+    """Settings from flags, else from the environment.
+
+    Raises ConfigurationError with one line that says which variable is wrong and what would be right.
+    """
+    given = _parse_flags(arguments)
+    # An empty variable is how Compose files and shells say "not set".
+    empty = [name for name, value in os.environ.items() if name.startswith(ENVIRONMENT_PREFIX) and not value]
+    if empty:
+        raise ConfigurationError(f"{empty[0]}: is set but empty: give it a value or unset it")
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # flags are strings; pydantic converts and checks them
+    except ValidationError as error:
+        raise ConfigurationError(_one_line(error)) from None
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    message = str(first["msg"]).removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    field = str(first["loc"][0])
+    description = Settings.model_fields[field].description
+    if first["type"] == "missing":
+        return f"{ENVIRONMENT_PREFIX}{field.upper()}: is not set: {description}"
+    shown = "" if field == "amqp_url" else f" (got {str(first['input'])[:80]!r})"  # a broker address holds a password
+    return f"{ENVIRONMENT_PREFIX}{field.upper()}: {message}{shown}: {description}"
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """argparse, but a mistake is one line, as for the environment."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(f"{message}: python -m node --help lists the flags")
+
+
+def _parse_flags(arguments: list[str]) -> dict[str, str]:
+    parser = _OneLineParser(prog="python -m node", description="Run one causalkv node.", allow_abbrev=False)
+    for name, field in Settings.model_fields.items():
+        flag = "--" + name.replace("_", "-")
+        text = f"{field.description} [{ENVIRONMENT_PREFIX}{name.upper()}]".replace("%", "%%")
+        parser.add_argument(flag, dest=name, default=None, metavar="VALUE", help=text)
+    parsed = parser.parse_args(arguments)
+    return {name: value for name, value in vars(parsed).items() if value is not None}
