@@ -1,0 +1,1 @@
+"""causalkv's replica: a causally consistent key-value store that replicates through RabbitMQ."""

@@ -1,0 +1,194 @@
+"""Carrying out the replica's effects, after the commit that they rest on: answers, messages, acknowledgements."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from node import crash_points
+from node.acknowledgements import AcknowledgementTracker
+from node.codec import encode_message
+from node.core.dot import Dot, node_id_of
+from node.core.events import (
+    Accepted,
+    Acknowledge,
+    Applied,
+    Confirmed,
+    Dropped,
+    HeldBack,
+    Publish,
+    PublishConfirmed,
+    RefusalReason,
+    RefusedWrite,
+    Reject,
+)
+from node.errors import ContextNotReachedError, LimitReachedError
+from node.transport.port import OutgoingMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from node.core.events import Effect
+    from node.core.replica import Replica
+    from node.crash_points import CrashPoints
+    from node.metrics import NodeMetrics
+    from node.story import WriteStory
+    from node.submission import Submission
+    from node.transport.port import Delivery, Transport
+    from node.waiting_room import WaitingRoom
+
+_GENERATION_BITS = 40
+# An observation costs as much as applying a write: under load a sample of each commit says enough.
+_LAG_SAMPLES_PER_COMMIT = 20
+
+
+class Gauges(Protocol):
+    """Where the replica's counts are shown."""
+
+    held: int
+    outbox: int
+
+
+class EffectRunner:
+    """Acts for the replica; on the replica's thread only."""
+
+    def __init__(
+        self,
+        replica: str,
+        *,
+        transport: Transport,
+        waiting_room: WaitingRoom,
+        story: WriteStory,
+        metrics: NodeMetrics,
+        crash_points: CrashPoints,
+        gauges: Gauges,
+    ) -> None:
+        self._replica = replica
+        self._transport = transport
+        self._waiting_room = waiting_room
+        self._story = story
+        self._metrics = metrics
+        self._crash_points = crash_points
+        self._gauges = gauges
+        self._acknowledgements = AcknowledgementTracker()
+        # The replica numbers its messages from 1; after a rebuild it starts again, and answers to
+        # earlier messages must not be taken for answers to the new ones.
+        self._generation = 0
+        self._lag_samples_left = 0
+        self._settled: list[Delivery] = []
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Accepted: self._accepted,
+            Acknowledge: self._settle,
+            Applied: self._applied,
+            Dropped: self._dropped,
+            HeldBack: self._held_back,
+            Publish: self._publish,
+            PublishConfirmed: self._confirmed,
+            RefusedWrite: self._refused,
+            Reject: self._rejected,
+        }
+
+    def new_generation(self) -> None:
+        """The replica was rebuilt: whatever the transport still answers belongs to the one before."""
+        self._generation += 1
+
+    def confirmed(self, answer: Confirmed) -> Confirmed:
+        """The transport's message numbers as the replica knows them."""
+        mask = (1 << _GENERATION_BITS) - 1
+        return Confirmed([n & mask for n in answer.publish_ids if n >> _GENERATION_BITS == self._generation])
+
+    def position(self, replica: Replica) -> None:
+        """Show where the replica stands."""
+        self._gauges.held = len(replica.held)
+        self._gauges.outbox = replica.outbox_writes
+        self._waiting_room.advance(replica.clock)
+
+    def run(self, effects: Sequence[Effect], replica: Replica) -> None:
+        """Do all of it, in order; the clock is shown before anybody is answered."""
+        self.position(replica)
+        self._lag_samples_left = _LAG_SAMPLES_PER_COMMIT
+        for effect in effects:
+            self._handlers[type(effect)](effect)
+        if self._settled:
+            self._acknowledge()
+
+    def _settle(self, effect: Acknowledge) -> None:
+        self._settled.append(effect.delivery)
+
+    def _dropped(self, effect: Dropped) -> None:
+        self._metrics.dropped(own_echo=effect.own_echo)
+
+    def _held_back(self, effect: HeldBack) -> None:
+        self._metrics.held_back()
+        self._story.delivered(effect.write)
+        self._story.held(effect.write, effect.waits_for)
+
+    def _confirmed(self, effect: PublishConfirmed) -> None:
+        self._metrics.published(effect.last_seq - effect.first_seq + 1)
+        self._story.published(self._replica, effect.first_seq, effect.last_seq)
+
+    def _rejected(self, effect: Reject) -> None:
+        """Put a message that is not what it should be where operators look; the node goes on."""
+        self._metrics.rejected()
+        self._transport.reject(effect.delivery, effect.reason)
+
+    def _accepted(self, effect: Accepted) -> None:
+        submission = cast("Submission", effect.request)
+        submission.succeed(effect.write)
+        self._metrics.writes_accepted(1)
+        self._story.accepted(effect.write)
+
+    def _refused(self, effect: RefusedWrite) -> None:
+        submission = cast("Submission", effect.request)
+        if effect.reason is RefusalReason.OUTBOX_FULL:
+            self._metrics.limit_reached("outbox_max_writes")
+            submission.fail(
+                LimitReachedError(
+                    "the outbox is full: the broker has not confirmed this node's writes for long; writes are accepted "
+                    "again when it does, or with a larger CAUSALKV_OUTBOX_MAX_WRITES"
+                )
+            )
+        else:
+            submission.fail(
+                ContextNotReachedError("this node has not applied what this client has seen", effect.missing)
+            )
+
+    def _publish(self, effect: Publish) -> None:
+        self._transport.publish(
+            OutgoingMessage(
+                publish_id=self._generation << _GENERATION_BITS | effect.publish_id,
+                message_id=str(Dot(self._replica, effect.first_seq)),
+                body=encode_message(self._replica, cast("Sequence[bytes]", effect.entries)),
+                sender=self._replica,
+                headers={"writes": effect.last_seq - effect.first_seq + 1},
+            )
+        )
+        self._crash_points.passing(crash_points.AFTER_PUBLISH)
+
+    def _applied(self, effect: Applied) -> None:
+        write, held_since_ms = effect
+        origin = node_id_of(write.dot.replica)
+        now_ms = time.time_ns() // 1_000_000
+        held_seconds = None
+        self._metrics.applied(origin)
+        if held_since_ms is not None:
+            held_seconds = max(0.0, (now_ms - held_since_ms) / 1000)
+            self._metrics.released(held_seconds)
+        if self._lag_samples_left:
+            self._lag_samples_left -= 1
+            self._metrics.replication_lag(origin, (now_ms - write.timestamp.physical_ms) / 1000)
+        if held_since_ms is None:
+            self._story.delivered(write)
+        self._story.applied(write, held_seconds)
+
+    def _acknowledge(self) -> None:
+        self._crash_points.passing(crash_points.BEFORE_ACKNOWLEDGE)
+        tags: dict[int, list[int]] = {}
+        for delivery in self._settled:
+            tags.setdefault(delivery.connection_epoch, []).append(delivery.tag)
+        self._settled.clear()
+        for epoch, settled_tags in tags.items():
+            for acknowledgement in self._acknowledgements.settle(epoch, settled_tags):
+                self._transport.acknowledge(
+                    acknowledgement.connection_epoch, acknowledgement.tag, multiple=acknowledgement.multiple
+                )

@@ -1,0 +1,131 @@
+"""The node's ear towards the transport: what it says is noted here and passed on to the replica's thread."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Literal
+
+from node.core.events import Confirmed, PublisherDown, PublisherUp
+from node.replica_thread import AfterCommit, PublishRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from node.core.replica import Replica
+    from node.faults import DelayLine
+    from node.metrics import NodeMetrics
+    from node.replica_thread import ReplicaThread
+    from node.transport.port import Delivery
+
+BrokerState = Literal["connected", "disconnected", "blocked"]
+
+
+class Link:
+    """Implements ``TransportListener``; called from the transport's threads."""
+
+    def __init__(self, metrics: NodeMetrics, caught_up: Callable[[], None]) -> None:
+        """``caught_up`` is called once for each connection, when what had waited in the queue is applied or held."""
+        self._metrics = metrics
+        self._caught_up = caught_up
+        self._lock = threading.Lock()
+        self._publisher_up = False
+        self._consumer_up = False
+        self._blocked = False
+        self._backlog_left = 0
+        self._thread: ReplicaThread | None = None
+        self._delay_line: DelayLine | None = None
+
+    def attach(self, thread: ReplicaThread, delay_line: DelayLine | None) -> None:
+        """Where everything goes; called once, before the transport starts."""
+        self._thread = thread
+        self._delay_line = delay_line
+
+    @property
+    def state(self) -> BrokerState:
+        """How the link is, in one word."""
+        if not (self._publisher_up and self._consumer_up):
+            return "disconnected"
+        return "blocked" if self._blocked else "connected"
+
+    @property
+    def backlog_messages(self) -> int:
+        """Messages that waited in the queue at connect and have not arrived yet."""
+        return self._backlog_left
+
+    def _changed(self) -> None:
+        self._metrics.broker_state(self.state)
+
+    def _put(self, item: PublisherUp | PublisherDown | Confirmed | PublishRefused | AfterCommit | Delivery) -> None:
+        if self._thread is not None:
+            self._thread.put(item)
+
+    # ---------------------------------------------------------------------- publishing side
+
+    def publisher_up(self) -> None:
+        """Publishing is possible."""
+        self._publisher_up, self._blocked = True, False
+        self._changed()
+        self._put(PublisherUp())
+
+    def publisher_down(self, reason: str) -> None:  # noqa: ARG002  # the transport has logged it
+        """Publishing is impossible."""
+        self._publisher_up, self._blocked = False, False
+        self._changed()
+        self._put(PublisherDown())
+
+    def publisher_blocked(self, reason: str) -> None:  # noqa: ARG002  # the transport has logged it
+        """The broker takes nothing for now."""
+        self._blocked = True
+        self._changed()
+
+    def publisher_unblocked(self) -> None:
+        """The broker takes messages again."""
+        self._blocked = False
+        self._changed()
+
+    def publish_confirmed(self, publish_ids: list[int]) -> None:
+        """These are in every member's queue."""
+        self._put(Confirmed(publish_ids))
+
+    def publish_refused(self, publish_ids: list[int], reason: str) -> None:
+        """These are not."""
+        self._metrics.refused(len(publish_ids))
+        self._put(PublishRefused(reason))
+
+    # ----------------------------------------------------------------------- consuming side
+
+    def consumer_up(self, connection_epoch: int, backlog_messages: int) -> None:  # noqa: ARG002  # the port's signature
+        """Consuming began."""
+        with self._lock:
+            self._consumer_up = True
+            self._backlog_left = backlog_messages
+        self._changed()
+        if not backlog_messages:
+            self._tell_caught_up()
+
+    def consumer_down(self, reason: str) -> None:  # noqa: ARG002  # the transport has logged it
+        """Consuming ended; what is unacknowledged comes again."""
+        with self._lock:
+            self._consumer_up = False
+        if self._delay_line is not None:
+            self._delay_line.connection_lost()
+        self._changed()
+
+    def delivered(self, delivery: Delivery) -> None:
+        """A message arrived."""
+        if self._delay_line is None:
+            self._put(delivery)
+        else:
+            self._delay_line.delivered(delivery)
+        if self._backlog_left:
+            with self._lock:
+                self._backlog_left -= 1
+                last = self._backlog_left == 0
+            if last:
+                self._tell_caught_up()
+
+    def _tell_caught_up(self) -> None:
+        def tell(replica: Replica) -> None:  # noqa: ARG001  # what an item of the inbox is called with
+            self._caught_up()
+
+        self._put(AfterCommit(tell))

@@ -1,0 +1,6 @@
+"""The durable local store of one node, on LMDB."""
+
+from node.store.store import Store, StoreReader
+from node.store.transaction import StoreTransaction
+
+__all__ = ["Store", "StoreReader", "StoreTransaction"]

@@ -1,0 +1,104 @@
+"""One write transaction of the store: the replica's durable state, as the core sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from node.codec import decode_write, encode_write
+from node.core.dot import Dot
+from node.errors import MessageRejectedError, StoreCorruptedError
+from node.store.records import decode_versions, dot_key, encode_versions, sealed, unsealed, version_key
+
+if TYPE_CHECKING:
+    from node.core.hybrid_clock import HybridTimestamp
+    from node.core.vector_clock import VectorClock
+    from node.core.versions import Versions
+    from node.core.write import Write
+
+HELD_SINCE_BYTES = 8
+POSITION_KEY = b"position"
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class Tables(NamedTuple):
+    """The named databases of the environment; each field's name is its name there."""
+
+    meta: Any
+    versions: Any
+    history: Any
+    held: Any
+
+
+class StoreTransaction:
+    """Implements ``core.state.ReplicaState`` over an LMDB write transaction."""
+
+    def __init__(self, transaction: Any, tables: Tables) -> None:
+        self._get = transaction.get
+        self._put = transaction.put
+        self._transaction = transaction
+        self._tables = tables
+
+    def versions(self, key: str) -> Versions:
+        """The siblings of a key, winner first; empty when it has no value."""
+        record = self._get(version_key(key), db=self._tables.versions)
+        return () if record is None else decode_versions(record, key)
+
+    def set_versions(self, key: str, versions: Versions) -> None:
+        """Replace the siblings of a key; an empty tuple leaves nothing behind."""
+        if versions:
+            self._put(version_key(key), encode_versions(key, versions), db=self._tables.versions)
+        else:
+            self._transaction.delete(version_key(key), db=self._tables.versions)
+
+    def append_history(self, write: Write) -> None:
+        """Keep an applied write for publishing and repair."""
+        self._put(dot_key(write.dot), sealed(encode_write(write)), db=self._tables.history)
+
+    def history(self, replica: str, first_seq: int, max_writes: int, max_bytes: int) -> list[bytes]:
+        """The applied writes of ``replica`` from ``first_seq`` on, encoded, without a hole."""
+        entries: list[bytes] = []
+        size_bytes = 0
+        expected = dot_key(Dot(replica, first_seq))
+        cursor = self._transaction.cursor(db=self._tables.history)
+        if not cursor.set_key(expected):
+            raise StoreCorruptedError(f"history lacks {replica}:{first_seq}: the database is damaged")
+        for key, record in cursor:
+            if key != expected or len(entries) >= max_writes:
+                break
+            entry = unsealed(record, "a write in history")
+            size_bytes += len(entry)
+            if entries and size_bytes > max_bytes:
+                break
+            entries.append(entry)
+            expected = dot_key(Dot(replica, first_seq + len(entries)))
+        return entries
+
+    def hold(self, write: Write, since_ms: int) -> None:
+        """Keep a write that cannot be applied yet."""
+        content = since_ms.to_bytes(HELD_SINCE_BYTES, "big") + encode_write(write)
+        self._put(dot_key(write.dot), sealed(content), db=self._tables.held)
+
+    def take_held(self, dot: Dot) -> Write:
+        """Give back a held write, which is kept no longer."""
+        record = self._transaction.pop(dot_key(dot), db=self._tables.held)
+        if record is None:
+            raise StoreCorruptedError(f"held write {dot} is missing: the database is damaged")
+        return decode_stored_write(unsealed(record, f"held write {dot}")[HELD_SINCE_BYTES:], dot)
+
+    def save(self, clock: VectorClock, timestamp: HybridTimestamp, confirmed_seq: int) -> None:
+        """Keep the replica's own position."""
+        self._put(POSITION_KEY, sealed(_pack((clock.as_dict(), *timestamp, confirmed_seq))), db=self._tables.meta)
+
+
+def decode_stored_write(encoded: bytes, dot: Dot) -> Write:
+    """A write that this store kept; raises StoreCorruptedError when it is not the write ``dot``."""
+    try:
+        write = decode_write(encoded)
+    except MessageRejectedError as error:
+        raise StoreCorruptedError(f"write {dot} in the database is damaged: {error}") from None
+    if write.dot != dot:
+        raise StoreCorruptedError(f"write {dot} in the database is another one, {write.dot}: the database is damaged")
+    return write
