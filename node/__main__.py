@@ -30,7 +30,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, end)
     try:
         settings = load_settings(sys.argv[1:])
-        configure_logging(settings)
+        configure_logging(level=settings.log_level, form=settings.log_format, node_id=settings.node_id)
         node = Node(settings, ended)
         node.start()
     except ConfigurationError as error:

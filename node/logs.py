@@ -9,28 +9,35 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from structlog.typing import Processor
-
-    from node.settings import Settings
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 
-def configure_logging(settings: Settings) -> None:
-    """Send the log of this process to stderr, in the form that the settings ask for."""
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+def configure_logging(*, level: str, form: str, node_id: str | None) -> None:
+    """Send the log of this process to stderr.
+
+    ``form`` is json, console, or auto (console on a terminal, else json). ``node_id`` stands in every line; None where
+    several nodes share the process.
+    """
+    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+
+    def add_node(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if node_id is not None:
+            event.setdefault("node", node_id)
+        return event
+
     renderer: Processor = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[
+            add_node,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(node=settings.node_id)
     # Libraries log through the standard library; only what they find worth a warning is of use to an operator.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # the link says the same, once and with what to do

@@ -21,6 +21,7 @@ from node.core.state import SavedReplica
 from node.core.vector_clock import VectorClock
 from node.errors import StoreCorruptedError, StoreFullError, StoreRefusedError
 from node.store import identity as identities
+from node.store.database_file import is_whole
 from node.store.records import decode_versions, decoded, dot_of_key, sealed, unsealed, version_key
 from node.store.transaction import HELD_SINCE_BYTES, POSITION_KEY, StoreTransaction, Tables, decode_stored_write
 
@@ -99,6 +100,8 @@ class Store:
             raise StoreRefusedError(
                 f"{data} is missing or empty, but {identities.IDENTITY_FILE} says that it held data: restore it"
             )
+        if not is_whole(data, max_bytes):
+            raise StoreRefusedError(f"{data} is damaged or cut short: restore the data directory")
         self._open_database(max_bytes, create=False)
         self._check_identity(identity)
         return identity
