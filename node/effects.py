@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from node import crash_points
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _GENERATION_BITS = 40
 # An observation costs as much as applying a write: under load a sample of each commit says enough.
 _LAG_SAMPLES_PER_COMMIT = 20
+_FROM = "from "
 
 
 class Gauges(Protocol):
@@ -47,6 +49,7 @@ class Gauges(Protocol):
 
     held: int
     outbox: int
+    unconfirmed_messages: int
 
 
 class EffectRunner:
@@ -75,6 +78,7 @@ class EffectRunner:
         # earlier messages must not be taken for answers to the new ones.
         self._generation = 0
         self._lag_samples_left = 0
+        self._tally: Counter[str] = Counter()
         self._settled: list[Delivery] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
             Accepted: self._accepted,
@@ -101,22 +105,34 @@ class EffectRunner:
         """Show where the replica stands."""
         self._gauges.held = len(replica.held)
         self._gauges.outbox = replica.outbox_writes
+        self._gauges.unconfirmed_messages = replica.unconfirmed_messages
         self._waiting_room.advance(replica.clock)
 
     def run(self, effects: Sequence[Effect], replica: Replica) -> None:
         """Do all of it, in order; the clock is shown before anybody is answered."""
         self.position(replica)
         self._lag_samples_left = _LAG_SAMPLES_PER_COMMIT
+        self._tally.clear()
         for effect in effects:
             self._handlers[type(effect)](effect)
         if self._settled:
             self._acknowledge()
+        self._count()
+
+    def _count(self) -> None:
+        """Count once a transaction: a metric costs about as much as applying a write."""
+        tally, metrics = self._tally, self._metrics
+        metrics.writes_accepted(tally.pop("accepted", 0))
+        metrics.dropped(tally.pop("duplicates", 0), own_echo=False)
+        metrics.dropped(tally.pop("own echoes", 0), own_echo=True)
+        for origin, writes in tally.items():
+            metrics.applied(origin.removeprefix(_FROM), writes)
 
     def _settle(self, effect: Acknowledge) -> None:
         self._settled.append(effect.delivery)
 
     def _dropped(self, effect: Dropped) -> None:
-        self._metrics.dropped(own_echo=effect.own_echo)
+        self._tally["own echoes" if effect.own_echo else "duplicates"] += 1
 
     def _held_back(self, effect: HeldBack) -> None:
         self._metrics.held_back()
@@ -135,7 +151,7 @@ class EffectRunner:
     def _accepted(self, effect: Accepted) -> None:
         submission = cast("Submission", effect.request)
         submission.succeed(effect.write)
-        self._metrics.writes_accepted(1)
+        self._tally["accepted"] += 1
         self._story.accepted(effect.write)
 
     def _refused(self, effect: RefusedWrite) -> None:
@@ -170,7 +186,7 @@ class EffectRunner:
         origin = node_id_of(write.dot.replica)
         now_ms = time.time_ns() // 1_000_000
         held_seconds = None
-        self._metrics.applied(origin)
+        self._tally[_FROM + origin] += 1
         if held_since_ms is not None:
             held_seconds = max(0.0, (now_ms - held_since_ms) / 1000)
             self._metrics.released(held_seconds)

@@ -107,9 +107,9 @@ class Link:
         """Consuming ended; what is unacknowledged comes again."""
         with self._lock:
             self._consumer_up = False
+        self._changed()
         if self._delay_line is not None:
             self._delay_line.connection_lost()
-        self._changed()
 
     def delivered(self, delivery: Delivery) -> None:
         """A message arrived."""

@@ -25,6 +25,11 @@ def configure_logging(*, level: str, form: str, node_id: str | None) -> None:
             event.setdefault("node", node_id)
         return event
 
+    def order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """What every line has stands first, so that lines can be read one under the other."""
+        first = {name: event.pop(name) for name in ("timestamp", "level", "node", "event") if name in event}
+        return {**first, **event}
+
     renderer: Processor = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
@@ -32,6 +37,7 @@ def configure_logging(*, level: str, form: str, node_id: str | None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            order,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

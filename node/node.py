@@ -54,8 +54,7 @@ class Node:
         self.store = Store(
             settings.data_path, cluster=settings.cluster, node=settings.node_id, max_bytes=settings.store_max_bytes
         )
-        self._registry = CollectorRegistry()
-        self.metrics = NodeMetrics(self._registry)
+        self.metrics = NodeMetrics(CollectorRegistry())
         saved = self.store.load()
         shown_clocks = ShownClocks(settings.nodes)
         counts = Counts()
@@ -99,6 +98,7 @@ class Node:
             shown_clocks=shown_clocks,
             counts=counts,
         )
+        self.metrics.store_limit(settings.store_max_bytes)
         self._http = self._create_http()
 
     def _create_http(self) -> HttpServer:
@@ -106,7 +106,6 @@ class Node:
         app = create_app(
             self.service,
             faults=self._delay_line,
-            registry=self._registry,
             metrics=self.metrics,
             value_max_bytes=settings.value_max_bytes,
         )
@@ -117,6 +116,7 @@ class Node:
             threads=settings.http_threads,
             max_connections=settings.http_max_connections,
             max_body_bytes=2 * settings.value_max_bytes + 65_536,
+            limit_reached=self.metrics.limit_reached,
         )
         self.service.parking = server.parked
         return server

@@ -64,6 +64,7 @@ class Counts:
     def __init__(self) -> None:
         self.held = 0
         self.outbox = 0
+        self.unconfirmed_messages = 0
 
 
 class ReplicaService:
@@ -162,6 +163,11 @@ class ReplicaService:
     def outbox_count(self) -> int:
         """Own writes that the broker has not confirmed."""
         return self._counts.outbox
+
+    @property
+    def unconfirmed_messages(self) -> int:
+        """Messages on the wire that the broker has not confirmed."""
+        return self._counts.unconfirmed_messages
 
     @property
     def waiting_requests(self) -> int:
