@@ -230,7 +230,7 @@ def _held_reports(replica: Replica, limit: int) -> list[HeldReport]:
     return [
         HeldReport(
             held,
-            replica.held.waits_for(held.dot),
+            replica.waits_for(held),
             list(itertools.islice(_missing_dots(replica.clock, held), MISSING_DOTS_SHOWN)),
         )
         for held in itertools.islice(replica.held, limit)

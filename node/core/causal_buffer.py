@@ -32,8 +32,7 @@ class CausalBuffer:
 
     def __init__(self) -> None:
         self._held: dict[Dot, HeldWrite] = {}
-        self._waits_for: dict[Dot, Dot] = {}
-        self._index = DependencyIndex()
+        self._index: DependencyIndex[HeldWrite] = DependencyIndex()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -47,15 +46,7 @@ class CausalBuffer:
     def hold(self, held: HeldWrite, missing: Dot) -> None:
         """Keep a write that waits for ``missing`` (as ``first_missing`` names it)."""
         self._held[held.dot] = held
-        self._wait(held.dot, missing)
-
-    def _wait(self, held: Dot, missing: Dot) -> None:
-        self._waits_for[held] = missing
         self._index.wait(held, missing)
-
-    def waits_for(self, held: Dot) -> Dot:
-        """The one dot that a held write waits for now; raises KeyError when it is not held."""
-        return self._waits_for[held]
 
     def release(self, applied_dot: Dot, applied: Mapping[str, int]) -> list[HeldWrite]:
         """Take out the writes that can be applied now that ``applied_dot`` is.
@@ -64,13 +55,13 @@ class CausalBuffer:
         each returned write and calls again for it.
         """
         released = []
-        for dot in self._index.take(applied_dot):
-            missing = first_missing(dot, self._held[dot].clock, applied)
+        for held in self._index.take(applied_dot):
+            missing = first_missing(held.dot, held.clock, applied)
             if missing is None:
-                del self._waits_for[dot]
-                released.append(self._held.pop(dot))
+                del self._held[held.dot]
+                released.append(held)
             else:
-                self._wait(dot, missing)
+                self._index.wait(held, missing)
         return released
 
     def awaited(self) -> list[Dot]:

@@ -7,7 +7,7 @@ for each entry of its clock at most, so releasing n held writes costs time linea
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from node.core.dot import Dot
 from node.core.sequencer import Place, place_of
@@ -32,19 +32,40 @@ def first_missing(dot: Dot, clock: VectorClock, applied: Mapping[str, int]) -> D
     return None
 
 
-class DependencyIndex:
-    """Held dots by the one dot that each waits for."""
+class Waiting(Protocol):
+    """What the index keeps: something with a name."""
+
+    @property
+    def dot(self) -> Dot:
+        """Its name."""
+
+
+Held = TypeVar("Held", bound=Waiting)
+
+
+class DependencyIndex(Generic[Held]):
+    """Held writes by the one dot that each waits for."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Dot, list[Dot]] = {}
+        # Nearly always one write waits for a dot; a list for each would double the memory that a release goes through.
+        self._waiting: dict[Dot, Held | list[Held]] = {}
 
-    def wait(self, held: Dot, missing: Dot) -> None:
+    def wait(self, held: Held, missing: Dot) -> None:
         """Look at ``held`` again when ``missing`` is applied."""
-        self._waiting.setdefault(missing, []).append(held)
+        others = self._waiting.setdefault(missing, held)
+        if others is held:
+            return
+        if isinstance(others, list):
+            others.append(held)
+        else:
+            self._waiting[missing] = [others, held]
 
-    def take(self, applied: Dot) -> list[Dot]:
-        """The held dots that waited for ``applied``, which are not indexed any more."""
-        return self._waiting.pop(applied, [])
+    def take(self, applied: Dot) -> list[Held]:
+        """The held writes that waited for ``applied``, which are not indexed any more."""
+        found = self._waiting.pop(applied, None)
+        if found is None:
+            return []
+        return found if isinstance(found, list) else [found]
 
     def awaited(self) -> list[Dot]:
         """All dots that something waits for."""

@@ -83,10 +83,22 @@ class Replica:
         """The causal buffer, to look at."""
         return self._buffer
 
+    def waits_for(self, held: HeldWrite) -> Dot:
+        """One dot that a held write waits for; raises ValueError when it waits for none."""
+        missing = first_missing(held.dot, held.clock, self._applied)
+        if missing is None:
+            raise ValueError(f"{held.dot} is not held back by anything")
+        return missing
+
     @property
     def outbox_writes(self) -> int:
         """Own writes that the transport has not confirmed."""
         return self._own_seq - self._outbox.confirmed_seq
+
+    @property
+    def unconfirmed_messages(self) -> int:
+        """Messages on the wire that the transport has not confirmed."""
+        return self._outbox.in_flight_messages
 
     @property
     def _own_seq(self) -> int:
