@@ -58,6 +58,11 @@ class _Write(msgspec.Struct, frozen=True, gc=False):
     ops: Annotated[list[_Put | _Delete], msgspec.Meta(min_length=1, max_length=100_000)]
 
 
+class _Name(msgspec.Struct, frozen=True, gc=False):
+    replica: str
+    seq: Seq
+
+
 class _Message(msgspec.Struct, frozen=True):
     format: int
     sender: str
@@ -67,6 +72,7 @@ class _Message(msgspec.Struct, frozen=True):
 _encode = msgspec.json.Encoder().encode
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_write = msgspec.json.Decoder(_Write).decode
+_decode_name = msgspec.json.Decoder(_Name).decode
 _decode_any = msgspec.json.Decoder().decode
 
 
@@ -139,6 +145,38 @@ def decode_message(body: bytes, *, user_id: str | None = None, node_users: Conta
     for one node each. Raises MessageRejectedError when the body cannot be decoded, breaks a rule, or does not come
     from the sender that it names.
     """
+    message = _open_message(body, user_id, node_users)
+    writes = [decode_write(bytes(raw)) for raw in message.writes]
+    for write in writes:
+        if write.dot.replica != message.sender:
+            raise MessageRejectedError(f"sent by {message.sender}, but {write.dot} is a write of another replica")
+    return writes
+
+
+def decode_echo(
+    body: bytes, replica: str, *, user_id: str | None = None, node_users: Container[str] = frozenset()
+) -> list[int] | None:
+    """The sequence numbers in a message that ``replica`` sent itself; None when another one sent it.
+
+    A third of what a node receives are its own writes: to drop them, their names are enough. Raises
+    MessageRejectedError as ``decode_message`` does.
+    """
+    message = _open_message(body, user_id, node_users)
+    if message.sender != replica:
+        return None
+    try:
+        names = [_decode_name(raw) for raw in message.writes]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageRejectedError(f"not a write: {error}") from None
+    for name in names:
+        if name.replica != replica:
+            raise MessageRejectedError(
+                f"sent by {replica}, but {name.replica}:{name.seq} is a write of another replica"
+            )
+    return [name.seq for name in names]
+
+
+def _open_message(body: bytes, user_id: str | None, node_users: Container[str]) -> _Message:
     try:
         message = _decode_message(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -150,11 +188,7 @@ def decode_message(body: bytes, *, user_id: str | None = None, node_users: Conta
     # can speak for another node; a shared user (guest) proves nothing, and passes.
     if user_id in node_users and user_id != node_id_of(message.sender):
         raise MessageRejectedError(f"published by user {user_id}, but names {message.sender} as its sender")
-    writes = [decode_write(bytes(raw)) for raw in message.writes]
-    for write in writes:
-        if write.dot.replica != message.sender:
-            raise MessageRejectedError(f"sent by {message.sender}, but {write.dot} is a write of another replica")
-    return writes
+    return message
 
 
 def _operation(wire: _Put | _Delete) -> Operation:

@@ -78,6 +78,7 @@ class EffectRunner:
         # earlier messages must not be taken for answers to the new ones.
         self._generation = 0
         self._lag_samples_left = 0
+        self._now_ms = 0
         self._tally: Counter[str] = Counter()
         self._settled: list[Delivery] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -113,6 +114,8 @@ class EffectRunner:
         self.position(replica)
         self._lag_samples_left = _LAG_SAMPLES_PER_COMMIT
         self._tally.clear()
+        self._now_ms = time.time_ns() // 1_000_000
+        self._story.begin()
         for effect in effects:
             self._handlers[type(effect)](effect)
         if self._settled:
@@ -132,7 +135,7 @@ class EffectRunner:
         self._settled.append(effect.delivery)
 
     def _dropped(self, effect: Dropped) -> None:
-        self._tally["own echoes" if effect.own_echo else "duplicates"] += 1
+        self._tally["own echoes" if effect.own_echo else "duplicates"] += effect.writes
 
     def _held_back(self, effect: HeldBack) -> None:
         self._metrics.held_back()
@@ -184,15 +187,14 @@ class EffectRunner:
     def _applied(self, effect: Applied) -> None:
         write, held_since_ms = effect
         origin = node_id_of(write.dot.replica)
-        now_ms = time.time_ns() // 1_000_000
         held_seconds = None
         self._tally[_FROM + origin] += 1
         if held_since_ms is not None:
-            held_seconds = max(0.0, (now_ms - held_since_ms) / 1000)
+            held_seconds = max(0.0, (self._now_ms - held_since_ms) / 1000)
             self._metrics.released(held_seconds)
         if self._lag_samples_left:
             self._lag_samples_left -= 1
-            self._metrics.replication_lag(origin, (now_ms - write.timestamp.physical_ms) / 1000)
+            self._metrics.replication_lag(origin, (self._now_ms - write.timestamp.physical_ms) / 1000)
         if held_since_ms is None:
             self._story.delivered(write)
         self._story.applied(write, held_seconds)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import CollectorRegistry
 
-from node.codec import decode_message
-from node.core.events import Received
+from node.codec import decode_echo, decode_message
+from node.core.events import Echoed, Received
 from node.core.replica import ReplicaLimits
 from node.core.shown_clock import ShownClocks
 from node.crash_points import CrashPoints
@@ -121,8 +121,14 @@ class Node:
         self.service.parking = server.parked
         return server
 
-    def _decode(self, delivery: Delivery) -> Received:
-        writes = decode_message(delivery.body, user_id=delivery.user_id, node_users=frozenset(self.settings.nodes))
+    def _decode(self, delivery: Delivery) -> Received | Echoed:
+        node_users = frozenset(self.settings.nodes)
+        # The message id is only a hint at the sender; what counts is checked in the message.
+        if (delivery.message_id or "").startswith(f"{self.store.replica}:"):
+            seqs = decode_echo(delivery.body, self.store.replica, user_id=delivery.user_id, node_users=node_users)
+            if seqs is not None:
+                return Echoed(delivery, seqs)
+        writes = decode_message(delivery.body, user_id=delivery.user_id, node_users=node_users)
         return Received(delivery, writes, time.time_ns() // 1_000_000)
 
     def _caught_up(self) -> None:

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from node import crash_points
-from node.core.events import Confirmed, EndOfTransaction, LocalWrite, PublisherDown, PublisherUp, Received, Reject
+from node.core.events import (
+    Confirmed,
+    Echoed,
+    EndOfTransaction,
+    LocalWrite,
+    PublisherDown,
+    PublisherUp,
+    Received,
+    Reject,
+)
 from node.core.replica import Replica
 from node.errors import MessageRejectedError, StoreError, StoreFullError, UnavailableError
 from node.submission import Submission
@@ -62,7 +71,7 @@ class ReplicaThread:
         metrics: NodeMetrics,
         crash_points: CrashPoints,
         *,
-        decode: Callable[[Delivery], Received],
+        decode: Callable[[Delivery], Received | Echoed],
         commit_max_writes: int,
         failed: Callable[[StoreError], None],
     ) -> None:

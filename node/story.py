@@ -36,8 +36,16 @@ class WriteStory:
         self._lines_per_second = lines_per_second
         self._clock_seconds = clock_seconds
         self._second = 0
-        self._lines = 0
+        self._lines_left = lines_per_second
         self._left_out = 0
+
+    def begin(self) -> None:
+        """A new commit is about to be told; called before each, so that telling a step needs no look at the clock."""
+        second = int(self._clock_seconds())
+        if second != self._second:
+            self.flush()
+            self._second = second
+            self._lines_left = self._lines_per_second
 
     def accepted(self, write: Write) -> None:
         """A local write is durable here."""
@@ -72,13 +80,8 @@ class WriteStory:
         return {"dot": str(write.dot), "keys": shown, "vc": self._shown(write.clock)}
 
     def _may_speak(self) -> bool:
-        second = int(self._clock_seconds())
-        if second != self._second:
-            self.flush()
-            self._second = second
-            self._lines = 0
-        self._lines += 1
-        if self._lines <= self._lines_per_second:
+        if self._lines_left > 0:
+            self._lines_left -= 1
             return True
         self._left_out += 1
         return False

@@ -25,8 +25,9 @@ def first_missing(dot: Dot, clock: VectorClock, applied: Mapping[str, int]) -> D
     """
     if place_of(dot, applied) is Place.AFTER_A_GAP:
         return Dot(dot.replica, dot.seq - 1)
+    applied_count = applied.get
     for replica, count in clock.items():
-        if count > applied.get(replica, 0) and replica != dot.replica:
+        if count > applied_count(replica, 0) and replica != dot.replica:
             # Applying (replica, count) means that all before it are applied: one wait serves them all.
             return Dot(replica, count)
     return None

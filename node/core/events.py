@@ -47,6 +47,13 @@ class Received(NamedTuple):
     now_ms: int
 
 
+class Echoed(NamedTuple):
+    """A message of this very replica came back from the fanout, naming its own writes by their sequence numbers."""
+
+    delivery: Any
+    seqs: Sequence[int]
+
+
 class PublisherUp(NamedTuple):
     """Publishing is possible (again)."""
 
@@ -65,7 +72,7 @@ class EndOfTransaction(NamedTuple):
     """All events of this transaction are in: save the position; pack and publish what waits."""
 
 
-Event = LocalWrite | Received | PublisherUp | PublisherDown | Confirmed | EndOfTransaction
+Event = LocalWrite | Received | Echoed | PublisherUp | PublisherDown | Confirmed | EndOfTransaction
 
 # ---------------------------------------------------------------------------------------- effects
 
@@ -116,10 +123,14 @@ class HeldBack(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """A received write changes nothing: it was applied or held already, or is an own echo."""
+    """Received writes change nothing: they were applied or held already, or are own echoes.
+
+    ``dot`` names the last of ``writes``, which follow each other when there are several.
+    """
 
     dot: Dot
     own_echo: bool
+    writes: int = 1
 
 
 class PublishConfirmed(NamedTuple):

@@ -18,6 +18,7 @@ from node.core.events import (
     Applied,
     Confirmed,
     Dropped,
+    Echoed,
     Effect,
     EndOfTransaction,
     Event,
@@ -113,6 +114,8 @@ class Replica:
                 return self._write(event, state)
             case Received():
                 return self._receive(event, state)
+            case Echoed():
+                return self._hear_echo(event)
             case EndOfTransaction():
                 return self._end_transaction(state)
             case Confirmed():
@@ -126,8 +129,7 @@ class Replica:
     # ---------------------------------------------------------------------------- local write
 
     def _write(self, event: LocalWrite, state: ReplicaState) -> list[Effect]:
-        missing = self.clock.missing(event.context)
-        if missing:
+        if event.context and (missing := self.clock.missing(event.context)):
             return [RefusedWrite(event.request, RefusalReason.CONTEXT_NOT_REACHED, missing)]
         if self.outbox_writes >= self._limits.outbox_max_writes:
             return [RefusedWrite(event.request, RefusalReason.OUTBOX_FULL, {})]
@@ -154,16 +156,14 @@ class Replica:
     # ------------------------------------------------------------------------------- delivery
 
     def _receive(self, event: Received, state: ReplicaState) -> list[Effect]:
-        forged = next(
-            (dot for dot, *_ in event.writes if dot.replica == self.replica and dot.seq > self._own_seq), None
-        )
-        if forged is not None:
-            return [Reject(event.delivery, f"names {forged} as a write of this replica, which has made no such write")]
+        own_seqs = [dot.seq for dot, *_ in event.writes if dot.replica == self.replica]
+        if own_seqs and max(own_seqs) > self._own_seq:
+            return [self._reject_forged(event.delivery)]
         effects: list[Effect] = []
         for write in event.writes:
             dot = write.dot
             if dot.seq <= self._applied.get(dot.replica, 0) or dot in self._buffer:
-                effects.append(Dropped(dot, dot.replica == self.replica))
+                effects.append(Dropped(dot, own_echo=dot.replica == self.replica))
                 continue
             missing = first_missing(dot, write.clock, self._applied)
             if missing is None:
@@ -174,6 +174,18 @@ class Replica:
                 effects.append(HeldBack(write, missing))
         effects.append(Acknowledge(event.delivery))
         return effects
+
+    def _hear_echo(self, event: Echoed) -> list[Effect]:
+        """Own writes are applied already; nothing in them is worth decoding."""
+        if max(event.seqs) > self._own_seq:
+            return [self._reject_forged(event.delivery)]
+        last = Dot(self.replica, event.seqs[-1])
+        return [Dropped(last, own_echo=True, writes=len(event.seqs)), Acknowledge(event.delivery)]
+
+    def _reject_forged(self, delivery: object) -> Reject:
+        return Reject(
+            delivery, f"names writes of {self.replica} after {self._own_seq}, its last: it made no such write"
+        )
 
     def _deliver(self, write: Write, state: ReplicaState, effects: list[Effect]) -> None:
         """Apply a deliverable write, and then whatever that lets through."""

@@ -49,7 +49,12 @@ def version_key(key: str) -> bytes:
 
 def dot_key(dot: Dot) -> bytes:
     """Where the write that ``dot`` names stands: by replica, then in sequence order."""
-    return dot.replica.encode() + b"\0" + dot.seq.to_bytes(_SEQ_BYTES, "big")
+    return line_prefix(dot.replica) + dot.seq.to_bytes(_SEQ_BYTES, "big")
+
+
+def line_prefix(replica: str) -> bytes:
+    """How the keys of all writes of ``replica`` begin."""
+    return replica.encode() + b"\0"
 
 
 def dot_of_key(key: bytes) -> Dot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -9,7 +10,16 @@ import msgspec
 from node.codec import decode_write, encode_write
 from node.core.dot import Dot
 from node.errors import MessageRejectedError, StoreCorruptedError
-from node.store.records import decode_versions, dot_key, encode_versions, sealed, unsealed, version_key
+from node.store.records import (
+    decode_versions,
+    dot_key,
+    dot_of_key,
+    encode_versions,
+    line_prefix,
+    sealed,
+    unsealed,
+    version_key,
+)
 
 if TYPE_CHECKING:
     from node.core.hybrid_clock import HybridTimestamp
@@ -59,21 +69,28 @@ class StoreTransaction:
 
     def history(self, replica: str, first_seq: int, max_writes: int, max_bytes: int) -> list[bytes]:
         """The applied writes of ``replica`` from ``first_seq`` on, encoded, without a hole."""
+        cursor = self._transaction.cursor(db=self._tables.history)
+        if not cursor.set_key(dot_key(Dot(replica, first_seq))):
+            raise StoreCorruptedError(f"history lacks {replica}:{first_seq}: the database is damaged")
+        line = line_prefix(replica)
         entries: list[bytes] = []
         size_bytes = 0
-        expected = dot_key(Dot(replica, first_seq))
-        cursor = self._transaction.cursor(db=self._tables.history)
-        if not cursor.set_key(expected):
-            raise StoreCorruptedError(f"history lacks {replica}:{first_seq}: the database is damaged")
-        for key, record in cursor:
-            if key != expected or len(entries) >= max_writes:
+        last_key = b""
+        for key, record in itertools.islice(cursor, max_writes):
+            size_bytes += len(record)
+            if not key.startswith(line) or (entries and size_bytes > max_bytes):
                 break
-            entry = unsealed(record, "a write in history")
-            size_bytes += len(entry)
-            if entries and size_bytes > max_bytes:
-                break
-            entries.append(entry)
-            expected = dot_key(Dot(replica, first_seq + len(entries)))
+            entries.append(unsealed(record, "a write in history"))
+            last_key = key
+        # Keys are sorted and unique: as many entries as numbers means that there is no hole.
+        if dot_of_key(last_key).seq == first_seq + len(entries) - 1:
+            return entries
+        return self._up_to_the_hole(replica, first_seq, entries)
+
+    def _up_to_the_hole(self, replica: str, first_seq: int, entries: list[bytes]) -> list[bytes]:
+        for n in range(len(entries)):
+            if self._get(dot_key(Dot(replica, first_seq + n)), db=self._tables.history) is None:
+                return entries[:n]
         return entries
 
     def hold(self, write: Write, since_ms: int) -> None:

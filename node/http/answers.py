@@ -1,0 +1,190 @@
+"""What the answers look like: the bodies as typed structs, and the way from a body to a Flask response."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from flask import Response
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from node.http.causal_context import CONTEXT_HEADER, format_context
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+    from werkzeug.datastructures import Headers
+
+    from node.core.vector_clock import VectorClock
+
+JSON = "application/json"
+
+ShownClock = Annotated[
+    list[int], Meta(description="one number of writes for each node, in natural order of the node ids")
+]
+ClockByReplica = Annotated[dict[str, int], Meta(description="number of writes by replica id")]
+DotText = Annotated[str, Meta(description="a write's name: replica id, colon, number", examples=["node1~t5k2m1:3"])]
+
+
+# ------------------------------------------------------------------------------------------ keys
+
+
+class WriteDone(Struct):
+    """A put or delete is applied and durable at this node, and on its way to the others."""
+
+    message: str
+    vc: ShownClock
+
+
+class Sibling(Struct):
+    """One of the concurrent values of a key."""
+
+    value: Raw
+    vc: ShownClock
+    node: Annotated[str, Meta(description="the node that accepted it")]
+
+
+class Found(Struct):
+    """A key's value; with ``siblings=true`` all its concurrent values, the winner first."""
+
+    key: str
+    value: Raw
+    vc: ShownClock
+    siblings: list[Sibling] | UnsetType = UNSET
+
+
+class NotFound(Struct):
+    """The key has no value here."""
+
+    error: str
+    key: str
+
+
+# ------------------------------------------------------------------------------------------ errors
+
+
+class Failure(Struct):
+    """What is wrong, and what would be right."""
+
+    error: str
+
+
+class MissingRange(Struct):
+    """The writes ``first`` to ``last`` of one replica."""
+
+    first: int
+    last: int
+
+
+class ContextNotReached(Struct):
+    """This node has not applied all that the request's context names."""
+
+    error: str
+    missing: Annotated[dict[str, MissingRange], Meta(description="what is missing, by replica id")]
+
+
+class NotReady(Struct):
+    """Not caught up, or not serving."""
+
+    ready: bool
+    error: str
+
+
+# -------------------------------------------------------------------------------------- operations
+
+
+class Alive(Struct):
+    """The process serves."""
+
+    alive: bool
+
+
+class Ready(Struct):
+    """Caught up and serving."""
+
+    ready: bool
+
+
+class Status(Struct):
+    """How this node is; more details follow these keys."""
+
+    node: str
+    incarnation: Annotated[str, Meta(description="new with each data directory")]
+    ready: bool
+    vc: ShownClock
+    clock: ClockByReplica
+    held: Annotated[int, Meta(ge=0, description="writes in the causal buffer")]
+    outbox: Annotated[int, Meta(ge=0, description="own writes that the broker has not confirmed")]
+    broker: Literal["connected", "disconnected", "blocked"]
+
+
+class Held(Struct):
+    """A write that waits for others which happened before it."""
+
+    dot: DotText
+    vc: ShownClock
+    clock: ClockByReplica
+    keys: list[str]
+    since: Annotated[str, Meta(description="when it arrived: ISO 8601, UTC", examples=["2025-01-31T12:00:00.000Z"])]
+    held_seconds: Annotated[float, Meta(ge=0)]
+    waits_for: DotText
+    missing: list[DotText]
+
+
+class Buffer(Struct):
+    """The causal buffer: its first writes in order of arrival, and how many it holds in all."""
+
+    held: list[Held]
+    count: Annotated[int, Meta(ge=0)]
+
+
+class FaultsInForce(Struct):
+    """The faults in force; more details follow these keys."""
+
+    delay: Annotated[dict[str, float], Meta(description="seconds by node id")]
+
+
+# ---------------------------------------------------------------------------------------- response
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(body: Any) -> bytes:
+    """A body as JSON."""
+    return _encoder.encode(body)
+
+
+class Reply(NamedTuple):
+    """What a request comes to, before it is a Flask response.
+
+    ``seen`` is the clock of what the answer shows, which joins the causal token; None shows nothing.
+    """
+
+    status: int
+    body: bytes
+    seen: VectorClock | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = JSON
+
+
+class Answer(Response):
+    """A response whose headers are complete when it is made."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:  # noqa: ARG002  # Werkzeug's signature
+        """The headers as they are: no redirect, no late length, so that Werkzeug's scan and copy are not needed."""
+        return self.headers
+
+
+STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+def constant_headers(content_type: str) -> list[tuple[str, str]]:
+    """What stands on every answer, whatever it says."""
+    return [("Content-Type", content_type), ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]
+
+
+def answer(reply: Reply, context: VectorClock) -> Answer:
+    """The response for a reply to a request that brought ``context``."""
+    token = context if reply.seen is None else context.merge(reply.seen)
+    headers = [*constant_headers(reply.content_type), (CONTEXT_HEADER, format_context(token)), *reply.headers]
+    return Answer(reply.body, STATUS_LINES[reply.status], headers)

@@ -1,0 +1,80 @@
+"""Which answer each error gets: one table, and the few errors that only HTTP knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+
+from node.errors import (
+    CausalKVError,
+    ContextNotReachedError,
+    InvalidRequestError,
+    LimitReachedError,
+    StoreCorruptedError,
+    StoreError,
+    StoreFullError,
+    UnavailableError,
+)
+from node.http.answers import ContextNotReached, Failure, MissingRange, Reply, encode
+
+if TYPE_CHECKING:
+    from node.core.vector_clock import SequenceRange
+
+log = structlog.get_logger("causalkv.http")
+
+RETRY_AFTER_SECONDS = 1
+RETRY_AFTER = (("Retry-After", str(RETRY_AFTER_SECONDS)),)
+
+
+class NotServedError(InvalidRequestError):
+    """There is nothing at this path (404)."""
+
+
+class TooLargeError(InvalidRequestError):
+    """The value is larger than this node takes (413)."""
+
+
+class UnsupportedMediaTypeError(InvalidRequestError):
+    """The body is not sent as JSON (415)."""
+
+
+class _Row(NamedTuple):
+    status: int
+    may_succeed_later: bool
+
+
+ANSWERS: dict[type[CausalKVError], _Row] = {
+    InvalidRequestError: _Row(400, may_succeed_later=False),
+    NotServedError: _Row(404, may_succeed_later=False),
+    TooLargeError: _Row(413, may_succeed_later=False),
+    UnsupportedMediaTypeError: _Row(415, may_succeed_later=False),
+    LimitReachedError: _Row(429, may_succeed_later=True),
+    ContextNotReachedError: _Row(503, may_succeed_later=True),
+    UnavailableError: _Row(503, may_succeed_later=True),
+    StoreFullError: _Row(507, may_succeed_later=False),
+    StoreCorruptedError: _Row(503, may_succeed_later=True),
+    StoreError: _Row(503, may_succeed_later=True),
+}
+"""An error gets the row of its nearest class; an error without one is a fault of this program."""
+
+OWN_FAULT = "the node could not do this, by a fault of its own that its log describes: try again, or another node"
+
+
+def reply_to(error: Exception, route: str) -> Reply:
+    """The answer for anything that carrying out a request at ``route`` raised: never a 500, never a traceback."""
+    row = next((ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS), None)
+    if row is None:
+        log.error("request failed by a fault of this program", route=route, exc_info=error)
+        return Reply(503, encode(Failure(OWN_FAULT)), headers=RETRY_AFTER)
+    if isinstance(error, StoreError) and not isinstance(error, StoreFullError):
+        log.error("request failed at the local store", route=route, error=str(error))
+    headers = RETRY_AFTER if row.may_succeed_later else ()
+    if isinstance(error, ContextNotReachedError):
+        body = ContextNotReached(str(error), {replica: _range(missing) for replica, missing in error.missing.items()})
+        return Reply(row.status, encode(body), headers=headers)
+    return Reply(row.status, encode(Failure(str(error))), headers=headers)
+
+
+def _range(missing: SequenceRange) -> MissingRange:
+    return MissingRange(missing.first, missing.last)

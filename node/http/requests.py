@@ -1,0 +1,204 @@
+"""What requests may say: bodies as typed structs, query strings, and the checks that types cannot express."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from node.core.dot import NODE_ID
+from node.errors import InvalidRequestError
+from node.http.answers import JSON
+from node.http.errors import TooLargeError, UnsupportedMediaTypeError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+KEY_MAX_BYTES = 1024
+NESTING_MAX = 128
+DELAY_MAX_SECONDS = 3600
+QUERY_PARAMETERS_MAX = 16
+_SHOWN_CHARACTERS_MAX = 80
+
+Key = Annotated[str, Meta(min_length=1, description=f"not empty, at most {KEY_MAX_BYTES} bytes of UTF-8")]
+
+
+class PutRequest(Struct, forbid_unknown_fields=True):
+    """Give a key a value."""
+
+    key: Key
+    value: Annotated[Raw, Meta(description="any JSON value; it is kept as the text that was sent")]
+
+
+class DeleteRequest(Struct, forbid_unknown_fields=True):
+    """Remove a key's value."""
+
+    key: Key
+
+
+class FaultsRequest(Struct, forbid_unknown_fields=True):
+    """Forget all faults (``clear``, done first), then delay the writes that come from some nodes."""
+
+    delay: Annotated[
+        dict[
+            Annotated[str, Meta(pattern=f"^{NODE_ID.pattern}$")],
+            Annotated[float, Meta(ge=0, le=DELAY_MAX_SECONDS)],
+        ],
+        Meta(max_length=64, description="seconds by node id"),
+    ] = {}  # msgspec copies it for each request
+    clear: bool = False
+
+
+# --------------------------------------------------------------------------------------- bodies
+
+T = TypeVar("T")
+
+
+class JsonBody(Generic[T]):
+    """Reads request bodies of one type; ``example`` shows in errors what would be right."""
+
+    def __init__(self, kind: type[T], example: str) -> None:
+        self.kind = kind
+        self.example = example
+        self._decoder = msgspec.json.Decoder(kind)
+        self._quoted_names = [f'"{field.encode_name}"'.encode() for field in msgspec.structs.fields(kind)]  # type: ignore[arg-type]  # every kind is a Struct
+
+    def read(self, environ: WSGIEnvironment) -> T:
+        """The request's body. Raises UnsupportedMediaTypeError, InvalidRequestError."""
+        _check_content_type(environ)
+        body = environ["wsgi.input"].read()
+        if not body:
+            raise InvalidRequestError(f"the body is empty: send {self.example}")
+        try:
+            request = self._decoder.decode(body)
+            twice = self._member_given_twice(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidRequestError(f"the body is not right: {_said(error)}: send {self.example}") from None
+        if twice is not None:
+            raise InvalidRequestError(f"the body gives {twice!r} twice: send {self.example}")
+        return request
+
+    def _member_given_twice(self, body: bytes) -> str | None:
+        r"""A name that the body's outermost object gives twice: which one counts would be a guess.
+
+        Looked for only in bodies where a name occurs twice at all, nested objects included, or might, written with
+        escapes, which for small ASCII letters are \u0061 to \u007a.
+        """
+        escaped = b"\\u006" in body or b"\\u007" in body
+        if not escaped and all(body.count(name) <= 1 for name in self._quoted_names):
+            return None
+        # Numbers stay text: Python's limits on numbers are not the client's mistake.
+        members = json.loads(body, object_pairs_hook=list, parse_int=str, parse_float=str)
+        names = [name for name, _ in members]
+        return next((name for name in names if names.count(name) > 1), None)
+
+
+def _check_content_type(environ: WSGIEnvironment) -> None:
+    given = environ.get("CONTENT_TYPE", "")
+    if given != JSON and given.partition(";")[0].strip().lower() != JSON:
+        shown = f"{given[:_SHOWN_CHARACTERS_MAX]!r}" if given else "missing"
+        raise UnsupportedMediaTypeError(f"Content-Type is {shown}: send JSON as {JSON}")
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "identity")
+    if encoding.lower() != "identity":
+        raise UnsupportedMediaTypeError(f"Content-Encoding is {encoding[:_SHOWN_CHARACTERS_MAX]!r}: send plain JSON")
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return f"it nests deeper than {NESTING_MAX} levels"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return str(error)
+
+
+def check_key(key: str) -> str:
+    """The key, when it is not empty and not too long. Raises InvalidRequestError."""
+    if not key:
+        raise InvalidRequestError(f"the key is empty: a key is 1 to {KEY_MAX_BYTES} bytes of UTF-8")
+    # Four bytes are the most that a character takes.
+    if len(key) * 4 > KEY_MAX_BYTES and (size := len(key.encode())) > KEY_MAX_BYTES:
+        raise InvalidRequestError(f"the key has {size} bytes: a key is 1 to {KEY_MAX_BYTES} bytes of UTF-8")
+    return key
+
+
+def check_value(raw: Raw, max_bytes: int) -> bytes:
+    """The value as the client wrote it, once it is known to be JSON that every replica and client can read.
+
+    It is kept word for word, not re-encoded: so 1.10 stays 1.10, and integers beyond 64 bits stay exact.
+    Raises TooLargeError, InvalidRequestError.
+    """
+    value = bytes(raw)
+    if len(value) > max_bytes:
+        raise TooLargeError(f"the value has {len(value)} bytes: at most {max_bytes} are taken")
+    try:
+        decoded = msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequestError(f"the value is not right: {_said(error)}: send JSON in UTF-8") from None
+    # Most values have fewer brackets than levels are allowed, which settles it without a walk.
+    if value.count(b"[") + value.count(b"{") > NESTING_MAX and _nests_deeper(decoded, NESTING_MAX):
+        raise InvalidRequestError(f"the value nests deeper than {NESTING_MAX} levels: use fewer")
+    return value
+
+
+def _nests_deeper(value: Any, levels: int) -> bool:
+    """Whether a JSON value has more than ``levels`` arrays and objects inside each other."""
+    layer = [value]
+    for _ in range(levels + 1):
+        containers = [item for item in layer if isinstance(item, list | dict)]
+        if not containers:
+            return False
+        layer = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
+    return True
+
+
+# --------------------------------------------------------------------------------------- queries
+
+_PLAIN_KEY = re.compile(rf"key=([A-Za-z0-9_.~:/-]{{1,{KEY_MAX_BYTES}}})")
+
+
+def parse_query(text: str, path: str, names: tuple[str, ...]) -> dict[str, str]:
+    """The parameters of a query string: each one of ``names``, at most once. Raises InvalidRequestError."""
+    if not text:
+        return {}
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=QUERY_PARAMETERS_MAX)
+    except ValueError:  # also bytes that are not UTF-8
+        raise InvalidRequestError(
+            f"the query string is not percent-encoded UTF-8 with at most {QUERY_PARAMETERS_MAX} parameters"
+        ) from None
+    known = f"{path} knows {', '.join(names)}" if names else f"{path} takes none"
+    parameters: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in names:
+            raise InvalidRequestError(f"unknown query parameter {name[:_SHOWN_CHARACTERS_MAX]!r}: {known}")
+        if name in parameters:
+            raise InvalidRequestError(f"the query parameter {name!r} is given twice: give it once")
+        parameters[name] = value
+    return parameters
+
+
+def parse_get_query(text: str, path: str) -> tuple[str, bool]:
+    """The key that a read asks for, and whether it wants all siblings. Raises InvalidRequestError."""
+    plain = _PLAIN_KEY.fullmatch(text)
+    if plain is not None:
+        return plain[1], False
+    parameters = parse_query(text, path, ("key", "siblings"))
+    if "key" not in parameters:
+        raise InvalidRequestError(f"no key is given: ask for {path}?key=x")
+    siblings = parameters.get("siblings", "false")
+    if siblings not in ("true", "false"):
+        raise InvalidRequestError(f"siblings is {siblings[:_SHOWN_CHARACTERS_MAX]!r}: use true or false")
+    return check_key(parameters["key"]), siblings == "true"
+
+
+def parse_limit(text: str | None, default: int, maximum: int) -> int:
+    """A number of entries to show. Raises InvalidRequestError."""
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= maximum:
+        raise InvalidRequestError(f"limit is {text[:_SHOWN_CHARACTERS_MAX]!r}: use a number from 1 to {maximum}")
+    return int(text)

@@ -1,0 +1,243 @@
+"""HTTP in the node's own process: waitress, on a thread of its own.
+
+waitress reads requests on one thread and carries each out on a worker thread, so a slow client costs no
+worker. Limits: connections (beyond it new ones wait in the system's backlog), size of head and body, time for a
+request to arrive, time for an answer to be taken, idle time; worker threads see ``workers``.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+
+from node.errors import ConfigurationError
+from node.http.connections import Channel, LingeringClose, Server
+from node.http.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from _typeshed.wsgi import WSGIApplication
+
+log = structlog.get_logger("causalkv.http")
+
+# Room for the largest causal token (1024 entries of 102 bytes) and other headers.
+HEAD_MAX_BYTES = 128 * 1024
+BACKLOG_CONNECTIONS = 1024
+REQUEST_TIMEOUT_SECONDS = 60.0
+ANSWER_TIMEOUT_SECONDS = 60.0
+IDLE_TIMEOUT_SECONDS = 120.0
+SWEEP_SECONDS = 1.0
+# A request that is arriving when the node stops has this long to arrive.
+DRAIN_GRACE_SECONDS = 1.0
+DRAIN_STEP_SECONDS = 0.02
+
+
+class HttpServer:
+    """Serves ``app`` from ``start`` to ``stop``.
+
+    ``limit_reached`` is called with the name of a limit when it begins to hold connections back.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        host: str,
+        port: int,
+        threads: int,
+        max_connections: int,
+        max_body_bytes: int,
+        request_timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+        answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
+        limit_reached: Callable[[str], None] = lambda _limit: None,
+    ) -> None:
+        self._app = app
+        self._host = host
+        self._port = port
+        self._max_connections = max_connections
+        self._max_body_bytes = max_body_bytes
+        self._request_timeout_seconds = request_timeout_seconds
+        self._answer_timeout_seconds = answer_timeout_seconds
+        self._limit_reached = limit_reached
+        self._workers = Workers(threads)
+        # waitress's table of open sockets by file descriptor: listening ones, wake-up pipes, connections.
+        self._sockets: dict[int, Any] = {}
+        self._servers: list[Server] = []
+        self._arriving: dict[Channel, tuple[object, float]] = {}
+        self._overflowing = False
+        self._stop_at: float | None = None
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, once started."""
+        return self._port
+
+    def parked(self) -> AbstractContextManager[None]:
+        """Around a wait inside a request: another worker takes its place meanwhile."""
+        return self._workers.parked()
+
+    # ------------------------------------------------------------------------------- starting
+
+    def start(self) -> None:
+        """Listen and serve. Raises ConfigurationError when the address cannot be listened on."""
+        listening = self._listen()
+        limits = Adjustments(
+            sockets=listening,
+            ident=None,  # no Server header
+            asyncore_use_poll=True,  # select() ends at 1024 file descriptors
+            backlog=BACKLOG_CONNECTIONS,
+            # The table counts the listening sockets and their wake-up pipes, too.
+            connection_limit=self._max_connections + 2 * len(listening),
+            channel_timeout=int(IDLE_TIMEOUT_SECONDS),
+            max_request_header_size=HEAD_MAX_BYTES,
+            max_request_body_size=self._max_body_bytes,
+            expose_tracebacks=False,
+            log_socket_errors=False,  # a client that goes away is no news
+        )
+        for sock in listening:
+            server = Server(
+                self._app,
+                map=self._sockets,
+                _sock=sock,
+                dispatcher=self._workers,
+                adj=limits,
+                sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
+                bind_socket=False,
+            )
+            server.channel_class = Channel
+            self._servers.append(server)
+        self._workers.start()
+        self._thread.start()
+
+    def _listen(self) -> list[socket.socket]:
+        """Sockets that listen on all addresses of the host."""
+        try:
+            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except (OSError, UnicodeError):
+            raise ConfigurationError(
+                f"CAUSALKV_HTTP_HOST: {self._host!r} is no address of this machine: use 127.0.0.1, or 0.0.0.0 for all"
+            ) from None
+        listening: list[socket.socket] = []
+        port = self._port
+        try:
+            for family, kind, protocol, _, address in dict.fromkeys(found):
+                sock = socket.socket(family, kind, protocol)
+                listening.append(sock)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind((address[0], port, *address[2:]))
+                sock.listen(BACKLOG_CONNECTIONS)
+                port = int(sock.getsockname()[1])
+        except OSError as error:
+            for sock in listening:
+                sock.close()
+            raise ConfigurationError(self._why_not(error)) from None
+        self._port = port
+        return listening
+
+    def _why_not(self, error: OSError) -> str:
+        where = f"{self._host}:{self._port}"
+        match error.errno:
+            case errno.EADDRINUSE:
+                return f"CAUSALKV_HTTP_PORT: {where} is in use by another program: stop it, or choose another port"
+            case errno.EACCES:
+                return f"CAUSALKV_HTTP_PORT: {where} needs rights that this user lacks: choose a port from 1024 on"
+            case errno.EADDRNOTAVAIL:
+                return f"CAUSALKV_HTTP_HOST: {self._host} is no address of this machine: use 127.0.0.1, or 0.0.0.0"
+            case _:
+                return f"CAUSALKV_HTTP_HOST: cannot listen on {where}: {error.strerror}"
+
+    # -------------------------------------------------------------------------------- running
+
+    def _run(self) -> None:
+        sweep_at = time.monotonic()
+        while self._stop_at is None:
+            self._turn(SWEEP_SECONDS)
+            now = time.monotonic()
+            if now >= sweep_at:
+                sweep_at = now + SWEEP_SECONDS
+                self._sweep(now)
+        self._drain(self._stop_at)
+
+    def _turn(self, timeout_seconds: float) -> None:
+        """Read and write what can be; every socket's own errors are handled where it is."""
+        try:
+            wasyncore.loop(timeout=timeout_seconds, use_poll=True, map=self._sockets, count=1)
+        except Exception:  # the loop must not end while the node lives
+            log.exception("HTTP loop failed and goes on")
+            time.sleep(DRAIN_STEP_SECONDS)
+
+    def _channels(self) -> list[Channel]:
+        return [each for each in self._sockets.values() if isinstance(each, Channel)]
+
+    def _sweep(self, now: float) -> None:
+        """Give up on connections that are too slow, so that they cannot use up the limit."""
+        self._workers.trim()
+        arriving: dict[Channel, tuple[object, float]] = {}
+        for channel in self._channels():
+            self._sweep_answer(channel)
+            request = channel.request
+            if request is None or channel.requests:
+                continue
+            seen, since = self._arriving.get(channel, (None, now))
+            arriving[channel] = (request, since if seen is request else now)
+            if now - arriving[channel][1] > self._request_timeout_seconds:
+                channel.refuse_as_too_slow(self._request_timeout_seconds)
+        self._arriving = arriving
+        for lingering in [each for each in self._sockets.values() if isinstance(each, LingeringClose)]:
+            if now > lingering.deadline:
+                lingering.close()
+        self._note_overflow()
+
+    def _sweep_answer(self, channel: Channel) -> None:
+        """Close a connection whose client does not read: its answer holds memory, and maybe a worker."""
+        # waitress itself waits for such a socket to become writable, which it never does.
+        if channel.total_outbufs_len and time.time() - channel.last_activity > self._answer_timeout_seconds:
+            channel.handle_close()
+
+    def _note_overflow(self) -> None:
+        overflowing = any(server.in_connection_overflow for server in self._servers)
+        if overflowing and not self._overflowing:
+            self._limit_reached("http_max_connections")
+        self._overflowing = overflowing
+
+    # ------------------------------------------------------------------------------- stopping
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Stop accepting, answer what was accepted, close; whatever is left after the timeout is cut off."""
+        if not self._servers:
+            return
+        self._stop_at = time.monotonic() + timeout_seconds
+        self._servers[0].pull_trigger()
+        self._thread.join(timeout_seconds + 1)
+        self._servers = []
+
+    def _drain(self, stop_at: float) -> None:
+        for server in self._servers:
+            server.draining = True
+            # Only the listening socket: the wake-up pipe is still needed.
+            wasyncore.dispatcher.close(server)
+        grace_until = min(stop_at, time.monotonic() + DRAIN_GRACE_SECONDS)
+        while True:
+            self._turn(DRAIN_STEP_SECONDS)
+            now = time.monotonic()
+            for channel in self._channels():
+                unanswered = channel.requests or channel.total_outbufs_len
+                arriving = channel.request is not None and now < grace_until
+                if not unanswered and not arriving:
+                    channel.handle_close()
+            if now > stop_at or (not self._channels() and self._workers.idle):
+                break
+        self._workers.close(max(0.0, stop_at - time.monotonic()))
+        wasyncore.close_all(self._sockets)

@@ -1,0 +1,51 @@
+"""How nodes reach each other: the port, and what stands behind it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from node.transport.memory import MemoryFanout, MemoryTransport
+
+if TYPE_CHECKING:
+    from node.settings import Settings
+    from node.transport.port import Transport
+
+__all__ = ["create_transport", "shared_fanout"]
+
+MEMORY_URL = "memory://"
+
+_fanouts: dict[str, MemoryFanout] = {}
+_fanouts_lock = threading.Lock()
+
+
+def shared_fanout(cluster: str) -> MemoryFanout:
+    """The in-process fanout of this cluster, one in the process."""
+    with _fanouts_lock:
+        return _fanouts.setdefault(cluster, MemoryFanout())
+
+
+def create_transport(settings: Settings) -> Transport:
+    """The transport that the settings ask for, not started.
+
+    Raises ConfigurationError when the broker's address or a node id cannot be used.
+    """
+    if settings.amqp_urls == (MEMORY_URL,):
+        return MemoryTransport(
+            shared_fanout(settings.cluster),
+            settings.node_id,
+            founding_members=settings.nodes,
+            prefetch_messages=settings.prefetch_messages,
+        )
+    # pika takes a tenth of a second to import: whoever uses the in-process fanout need not wait for it.
+    from node.transport.rabbitmq import RabbitMQTransport  # noqa: PLC0415
+
+    return RabbitMQTransport(
+        node_id=settings.node_id,
+        founding_members=settings.nodes,
+        cluster=settings.cluster,
+        urls=settings.amqp_urls,
+        queue_type=settings.queue_type,
+        prefetch_messages=settings.prefetch_messages,
+        heartbeat_seconds=settings.broker_heartbeat_seconds,
+    )

@@ -1,0 +1,168 @@
+"""One connection to the broker, kept up by a thread of its own until it is told to stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from node.errors import TransportError
+from node.transport.reconnect import STABLE_SECONDS, AddressRotation, OutageLog, retrying_until, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from node.transport.amqp import Session
+
+log = structlog.get_logger("causalkv.transport")
+
+
+class Role(Protocol):
+    """What a connection is for. Called in the connection's thread."""
+
+    def opened(self, session: Session) -> None:
+        """The connection is open: set it up, then call ``session.ready()``."""
+
+    def lost(self, reason: str | None) -> None:
+        """The connection is gone; None: on purpose, tell nobody. Called once for each ``opened``."""
+
+    def finish(self, done: Callable[[], None]) -> None:
+        """Send what waits, then call ``done``; take no further work."""
+
+
+class RunningSession(Protocol):
+    """A connection that its thread runs; all but ``wake`` is for that thread."""
+
+    def run(self) -> str:
+        """Connect, serve until the end, and return the reason of the end."""
+
+    def wake(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` soon, in the thread that runs; from any thread."""
+
+    def call_later(self, delay_seconds: float, callback: Callable[[], None]) -> None:
+        """Call ``callback`` after a delay."""
+
+    def close(self) -> None:
+        """Close in order, as soon as the broker answers."""
+
+    def drop(self) -> None:
+        """Close without waiting for the broker."""
+
+
+class SessionEvents(Protocol):
+    """What a session tells the thread that runs it."""
+
+    def opened(self, session: Session) -> None:
+        """The broker accepted the connection."""
+
+    def ready(self) -> None:
+        """The connection serves its purpose."""
+
+    def failed(self, reason: str) -> None:
+        """The connection is given up; it will end soon."""
+
+
+class ConnectionThread:
+    """Connects, serves, and connects again, for ever; ``stop`` ends it at once also between attempts."""
+
+    def __init__(
+        self, name: str, role: Role, urls: Sequence[str], connect: Callable[[str, SessionEvents], RunningSession]
+    ) -> None:
+        self._role = role
+        self._urls = urls
+        self._connect = connect
+        self._rotation = AddressRotation(len(urls))
+        self._outages = OutageLog(name)
+        self._stopping = threading.Event()
+        self._session: RunningSession | None = None
+        self._is_open = False
+        self._ready_since: float | None = None
+        self._thread = threading.Thread(target=self._run, name=f"causalkv-{name}", daemon=True)
+
+    @property
+    def address(self) -> str:
+        """The address in use or tried next, without secrets."""
+        return without_secrets(self._urls[self._rotation.current])
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the connection was last lost or not made."""
+        return self._outages.last_error
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Let the role finish, close, and end the thread, within the time as far as the system allows."""
+        self._stopping.set()
+        session = self._session
+        if session is not None:
+            session.wake(lambda: self._finish(session, timeout_seconds))
+        if self._thread.is_alive():
+            self._thread.join(timeout_seconds)
+
+    def _finish(self, session: RunningSession, timeout_seconds: float) -> None:
+        # A broker that blocks publishers or hangs answers nothing: what it does not take in half of the
+        # time stays unconfirmed, and a connection that does not close is dropped.
+        session.call_later(timeout_seconds * 0.5, session.close)
+        session.call_later(timeout_seconds * 0.8, session.drop)
+        if self._is_open:
+            self._role.finish(session.close)
+        else:
+            session.close()
+
+    # ------------------------------------------------------------------------- in the thread
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            retrying_until(self._stopping)(self._attempt)
+
+    def _attempt(self) -> None:
+        try:
+            self._serve_once()
+        except TransportError:
+            raise
+        except Exception as error:  # a thread that ends would stall the node in silence
+            log.error("the link to the broker failed inside this node, please report it", error=repr(error))  # noqa: TRY400  # one line; the traceback is for debug
+            log.debug("where the link failed", exc_info=True)
+            raise TransportError(repr(error)) from error
+
+    def _serve_once(self) -> None:
+        """Make one connection and serve it to its end; raises TransportError when it did not hold for long."""
+        self._ready_since = None
+        address = self.address
+        session = self._connect(self._urls[self._rotation.current], self)
+        self._session = session
+        if self._stopping.is_set():  # stop() may have looked before the session was there
+            session.wake(session.close)
+        reason = session.run()
+        self._session = None
+        self._lost(reason)
+        if self._stopping.is_set():
+            return
+        self._outages.down(address, reason)
+        self._rotation.advance()
+        if self._ready_since is None or time.monotonic() - self._ready_since < STABLE_SECONDS:
+            raise TransportError(reason)
+
+    def opened(self, session: Session) -> None:
+        """See SessionEvents."""
+        self._is_open = True
+        self._role.opened(session)
+
+    def ready(self) -> None:
+        """See SessionEvents."""
+        self._ready_since = time.monotonic()
+        self._outages.up(self.address)
+
+    def failed(self, reason: str) -> None:
+        """See SessionEvents."""
+        self._lost(reason)
+
+    def _lost(self, reason: str) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._role.lost(None if self._stopping.is_set() else reason)
