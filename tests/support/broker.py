@@ -1,0 +1,64 @@
+"""A private RabbitMQ for tests: the installed server, started with data, ports and a name of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from infra.private_broker import PrivateBroker as InstalledBroker
+from infra.private_broker import find_server
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+def require_broker() -> None:
+    """Go on only when RabbitMQ is installed: without it a test fails in CI and is skipped, loudly, elsewhere."""
+    if find_server() is not None:
+        return
+    message = "no rabbitmq-server here: install it (on Debian: apt-get install rabbitmq-server)"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(f"NOT TESTED: {message}")
+
+
+class PrivateBroker(InstalledBroker):
+    """A broker in a temporary directory; leaving the context ends its processes and removes the directory.
+
+    When a test fails inside the context, the end of the broker's log is printed.
+    """
+
+    def __init__(self, *, management: bool = False) -> None:
+        require_broker()
+        self._temporary = Path(tempfile.mkdtemp(prefix="causalkv-broker-"))
+        super().__init__(self._temporary, management=management)
+
+    @property
+    def url(self) -> str:
+        """Where AMQP clients connect, with the credentials."""
+        return self.amqp_url
+
+    def close(self) -> None:
+        """End the broker at once and remove its data; may be called twice."""
+        self.kill()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            print(f"\n--- end of the broker's log\n{self.log_tail()}")  # noqa: T201  # pytest shows it with the failure
+        self.close()

@@ -1,0 +1,81 @@
+"""A TCP proxy for tests: a network between a node and its broker that a test can cut or hold."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Self
+
+
+class TcpProxy:
+    """Passes bytes between a port of its own and a target port on the loopback address."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target_port = target_port
+        self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+        self._is_cut = False
+        self._answers_pass = threading.Event()
+        self._answers_pass.set()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.cut()
+        self._server.close()
+
+    def cut(self) -> None:
+        """Break all connections, and each new one as soon as it is made."""
+        with self._lock:
+            self._is_cut = True
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._connections.clear()
+        self._answers_pass.set()
+
+    def restore(self) -> None:
+        """Let connections through again."""
+        with self._lock:
+            self._is_cut = False
+
+    def hold_answers(self) -> None:
+        """Keep back what the target sends, on all connections."""
+        self._answers_pass.clear()
+
+    def release_answers(self) -> None:
+        """Let what was kept back through, and what comes."""
+        self._answers_pass.set()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._server.accept()
+                self._join(near)
+
+    def _join(self, near: socket.socket) -> None:
+        far = socket.create_connection(("127.0.0.1", self._target_port))
+        with self._lock:
+            if self._is_cut:
+                near.close()
+                far.close()
+                return
+            self._connections.update((near, far))
+        threading.Thread(target=self._pump, args=(near, far, False), daemon=True).start()
+        threading.Thread(target=self._pump, args=(far, near, True), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:  # noqa: FBT001  # one caller
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if is_answer:
+                    self._answers_pass.wait()
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
