@@ -1,0 +1,1 @@
+"""Programs around the nodes: a private broker, a local cluster, the demo, the images."""
