@@ -182,7 +182,6 @@ class EffectRunner:
                 headers={"writes": effect.last_seq - effect.first_seq + 1},
             )
         )
-        self._crash_points.passing(crash_points.AFTER_PUBLISH)
 
     def _applied(self, effect: Applied) -> None:
         write, held_since_ms = effect

@@ -76,6 +76,10 @@ class LimitReachedError(RequestError):
     """A stated limit of this node is reached; the same request may succeed later."""
 
 
+class OutcomeUnknownError(RequestError):
+    """A write was handed over and its fate is not known: it may still take effect, so nobody may repeat it blindly."""
+
+
 class UnavailableError(RequestError):
     """This node cannot do it now (it starts or stops)."""
 

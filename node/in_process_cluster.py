@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from node.errors import CausalKVError, ConfigurationError
 from node.logs import configure_logging
 from node.node import Node
-from node.settings import Settings
+from node.settings import load_settings
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -48,9 +48,7 @@ def _run(base_port: int, data_dir: Path, ended: threading.Event) -> int:
     nodes: list[Node] = []
     try:
         for offset, name in enumerate(_NODES):
-            settings = Settings(
-                node_id=name, nodes=_NODES, amqp_url="memory://", http_port=base_port + offset, data_dir=data_dir / name
-            )
+            settings = load_settings(_flags(name, base_port + offset, data_dir / name))
             if not nodes:
                 configure_logging(level=settings.log_level, form=settings.log_format, node_id=None)
             node = Node(settings, ended)
@@ -64,6 +62,16 @@ def _run(base_port: int, data_dir: Path, ended: threading.Event) -> int:
         for node in nodes:
             node.stop()
     return 0
+
+
+def _flags(name: str, port: int, data_dir: Path) -> list[str]:
+    return [
+        *("--node-id", name),
+        *("--nodes", ",".join(_NODES)),
+        *("--amqp-url", "memory://"),
+        *("--http-port", str(port)),
+        *("--data-dir", str(data_dir)),
+    ]
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from node.core.events import (
     Reject,
 )
 from node.core.replica import Replica
-from node.errors import MessageRejectedError, StoreError, StoreFullError, UnavailableError
+from node.errors import MessageRejectedError, OutcomeUnknownError, StoreError, StoreFullError, UnavailableError
 from node.submission import Submission
 from node.transport.port import Delivery
 
@@ -198,6 +198,8 @@ class ReplicaThread:
                 self._link_up = False
                 event = item
             case Confirmed():
+                # Only now is it certain that the broker has the message, and the store does not know it yet.
+                self._crash_points.passing(crash_points.AFTER_PUBLISH)
                 self._reopen_delay_seconds = _REFUSED_RETRY_SECONDS[0]
                 event = self._effects.confirmed(item)
             case PublishRefused():
@@ -241,12 +243,17 @@ class ReplicaThread:
         """The store cannot be trusted: say so, answer everybody who waits, and stop the node."""
         self._stopping = True
         self._log.critical("the local store failed; the node stops", reason=str(error), what_to_do="restore the data")
-        waiting = list(items)
+        # What was in the failed transaction may be on disk; what is in the inbox is not.
+        for item in items:
+            if isinstance(item, Submission):
+                item.fail(OutcomeUnknownError("the local store of this node failed: the write may have taken effect"))
+        waiting: list[Item] = []
         while not self._inbox.empty():
             waiting.append(self._inbox.get_nowait())
         for item in waiting:
             if isinstance(item, Submission):
                 item.fail(UnavailableError("the local store of this node failed: use another node"))
+        self._call(items)
         self._call(waiting)
         self._failed(error)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from node.errors import UnavailableError
+from node.errors import OutcomeUnknownError, UnavailableError
 
 if TYPE_CHECKING:
     from node.core.vector_clock import VectorClock
@@ -42,7 +42,7 @@ class Submission:
     def result(self, timeout_seconds: float) -> Write:
         """The write, once it is durable; raises why it was not made."""
         if not self._answered.acquire(timeout=timeout_seconds):
-            raise UnavailableError(
+            raise OutcomeUnknownError(
                 f"the local store did not commit within {timeout_seconds:g} s: the write may still take effect; "
                 "read before writing again"
             )

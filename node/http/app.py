@@ -26,7 +26,7 @@ from node.http.causal_context import (
     parse_context,
     parse_wait,
 )
-from node.http.errors import OWN_FAULT, RETRY_AFTER, reply_to
+from node.http.errors import OWN_FAULT, reply_to
 from node.http.keys import KeyViews
 from node.http.openapi import describe
 from node.http.operations import OperationViews
@@ -95,7 +95,7 @@ class _NodeApp(Flask):
             return super().wsgi_app(environ, start_response)
         except Exception:  # no request may end in a traceback or a 500
             log.exception("request failed by a fault of this program", route=NO_ROUTE)
-            reply = Reply(503, encode(Failure(OWN_FAULT)), headers=RETRY_AFTER)
+            reply = Reply(503, encode(Failure(OWN_FAULT)))
             headers = [*constant_headers(reply.content_type), (CONTEXT_HEADER, ""), *reply.headers]
             start_response(STATUS_LINES[reply.status], headers)
             return [reply.body]

@@ -11,6 +11,7 @@ from node.errors import (
     ContextNotReachedError,
     InvalidRequestError,
     LimitReachedError,
+    OutcomeUnknownError,
     StoreCorruptedError,
     StoreError,
     StoreFullError,
@@ -51,14 +52,19 @@ ANSWERS: dict[type[CausalKVError], _Row] = {
     UnsupportedMediaTypeError: _Row(415, may_succeed_later=False),
     LimitReachedError: _Row(429, may_succeed_later=True),
     ContextNotReachedError: _Row(503, may_succeed_later=True),
+    # Retry-After tells a client that it may send the same request again: not where a write may have taken effect.
+    OutcomeUnknownError: _Row(503, may_succeed_later=False),
     UnavailableError: _Row(503, may_succeed_later=True),
     StoreFullError: _Row(507, may_succeed_later=False),
-    StoreCorruptedError: _Row(503, may_succeed_later=True),
-    StoreError: _Row(503, may_succeed_later=True),
+    StoreCorruptedError: _Row(503, may_succeed_later=False),
+    StoreError: _Row(503, may_succeed_later=False),
 }
 """An error gets the row of its nearest class; an error without one is a fault of this program."""
 
-OWN_FAULT = "the node could not do this, by a fault of its own that its log describes: try again, or another node"
+OWN_FAULT = (
+    "the node could not do this, by a fault of its own that its log describes: read before writing again, "
+    "or use another node"
+)
 
 
 def reply_to(error: Exception, route: str) -> Reply:
@@ -66,7 +72,7 @@ def reply_to(error: Exception, route: str) -> Reply:
     row = next((ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS), None)
     if row is None:
         log.error("request failed by a fault of this program", route=route, exc_info=error)
-        return Reply(503, encode(Failure(OWN_FAULT)), headers=RETRY_AFTER)
+        return Reply(503, encode(Failure(OWN_FAULT)))
     if isinstance(error, StoreError) and not isinstance(error, StoreFullError):
         log.error("request failed at the local store", route=route, error=str(error))
     headers = RETRY_AFTER if row.may_succeed_later else ()

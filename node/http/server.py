@@ -94,7 +94,6 @@ class HttpServer:
         limits = Adjustments(
             sockets=listening,
             ident=None,  # no Server header
-            asyncore_use_poll=True,  # select() ends at 1024 file descriptors
             backlog=BACKLOG_CONNECTIONS,
             # The table counts the listening sockets and their wake-up pipes, too.
             connection_limit=self._max_connections + 2 * len(listening),
@@ -173,6 +172,7 @@ class HttpServer:
     def _turn(self, timeout_seconds: float) -> None:
         """Read and write what can be; every socket's own errors are handled where it is."""
         try:
+            # select() ends at 1024 file descriptors, poll() does not.
             wasyncore.loop(timeout=timeout_seconds, use_poll=True, map=self._sockets, count=1)
         except Exception:  # the loop must not end while the node lives
             log.exception("HTTP loop failed and goes on")
