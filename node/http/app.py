@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import MapAdapter
 
 from node.errors import InvalidRequestError
-from node.http.answers import STATUS_LINES, Failure, Reply, answer, constant_headers, encode
+from node.http.answers import STATUS_LINES, Answer, Failure, Reply, constant_headers, encode
 from node.http.causal_context import (
     CONTEXT_ENVIRON_KEY,
     CONTEXT_HEADER,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from flask import Request, Response
 
     from node.faults import DelayLine
-    from node.http.answers import Answer
     from node.metrics import NodeMetrics
     from node.service import ReplicaService
 
@@ -120,7 +119,7 @@ def _endpoint(route: Route, metrics: NodeMetrics) -> Callable[[], Response]:
             reply = view(Exchange(environ, context, wait_seconds))
         except Exception as error:  # noqa: BLE001  # the table decides; what is not in it is logged there
             reply = reply_to(error, path)
-        done = answer(reply, context)
+        done = Answer(reply, context)
         metrics.http_request(path, environ["REQUEST_METHOD"], reply.status, perf_counter() - started)
         return done
 
@@ -143,7 +142,7 @@ def _unrouted(metrics: NodeMetrics) -> Callable[[HTTPException], Answer]:
         else:
             reply = reply_to(InvalidRequestError(error.description or "the request is malformed"), NO_ROUTE)
         metrics.http_request(NO_ROUTE, environ["REQUEST_METHOD"], reply.status, 0.0)
-        return answer(reply, context_of(environ, CONTEXT_ENVIRON_KEY))
+        return Answer(reply, context_of(environ, CONTEXT_ENVIRON_KEY))
 
     return handle
 

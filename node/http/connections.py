@@ -59,8 +59,6 @@ class JsonErrorTask(ErrorTask):
         token = format_context(context_of(request.headers, "X_CAUSAL_CONTEXT"))
         self.status = STATUS_LINES[status]
         self.response_headers = [*constant_headers(JSON), (CONTEXT_HEADER, token)]
-        if status == 503:  # noqa: PLR2004  # cannot now
-            self.response_headers = [*self.response_headers, ("Retry-After", "1")]
         self.set_close_on_finish()
         cast("Channel", self.channel).lingers = True
         self.content_length = len(body)

@@ -122,9 +122,14 @@ def _parameters() -> dict[str, Any]:
 def _headers() -> dict[str, Any]:
     return {
         "CausalContext": {
+            "required": True,
             "description": "the request's token merged with what the answer shows; on errors the request's token, "
             "and empty when that cannot be read. Empty means nothing seen.",
             "schema": {"type": "string"},
         },
-        "RetryAfter": {"description": "seconds after which trying again makes sense", "schema": {"type": "integer"}},
+        "RetryAfter": {
+            "description": "seconds after which the same request may be sent again. Absent from a 503 after which a "
+            "write may have taken effect: read before writing again.",
+            "schema": {"type": "integer"},
+        },
     }

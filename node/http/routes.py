@@ -34,7 +34,10 @@ class QueryParameter(NamedTuple):
 
 
 class Documented(NamedTuple):
-    """One answer of a route; ``kinds`` are the structs that its body may be, none for a plain text."""
+    """One answer of a route; ``kinds`` are the structs that its body may be, none for a plain text.
+
+    ``retry_after``: the answer may say when to send the same request again.
+    """
 
     status: int
     description: str
@@ -62,7 +65,7 @@ class Route:
 
 
 MALFORMED = Documented(400, "malformed: the error says what would be right")
-FAULT = Documented(503, "the node failed; its log says how", retry_after=True)
+FAULT = Documented(503, "the node failed; its log says how")
 CANNOT_NOW = Documented(
     503,
     "cannot now: the context is not reached (missing says what lacks), or the node starts, stops, or failed",

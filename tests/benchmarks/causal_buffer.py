@@ -1,7 +1,7 @@
 """The causal buffer in the worst order: cost for each write with 100 000 held, against 100 held.
 
-Run by hand: ``python -m tests.benchmarks.causal_buffer``. Writes of five replicas that all depend on each other arrive in
-reverse, so that everything is held until the very first one comes.
+Run by hand: ``python -m tests.benchmarks.causal_buffer``. Writes of five replicas that all depend on each other arrive
+in reverse, so that everything is held until the very first one comes.
 """
 
 from __future__ import annotations

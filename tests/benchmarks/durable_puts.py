@@ -1,7 +1,8 @@
 """Durable puts through HTTP at one node until they are applied on all three, against a Flask PUT into a dict.
 
-Run by hand: ``python -m tests.benchmarks.durable_puts [--seconds 5] [--rounds 3]``. Both are served by the same waitress
-server with the same settings and measured in turns; three node processes, a real RabbitMQ and wrk share the machine.
+Run by hand: ``python -m tests.benchmarks.durable_puts [--seconds 5] [--rounds 3]``. Both are served by the same
+waitress server with the same settings and measured in turns; three node processes, a real RabbitMQ and wrk share
+the machine.
 """
 
 from __future__ import annotations

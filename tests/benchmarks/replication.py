@@ -1,7 +1,7 @@
 """Replicated writes a second with packing, offered in process, against one message per write through raw pika.
 
-Run by hand: ``python -m tests.benchmarks.replication [--writes 200000] [--rounds 3]``. Node 1 runs in this process and is
-offered writes as fast as it takes them; nodes 2 and 3 are processes; a real RabbitMQ shares the machine.
+Run by hand: ``python -m tests.benchmarks.replication [--writes 200000] [--rounds 3]``. Node 1 runs in this process
+and is offered writes as fast as it takes them; nodes 2 and 3 are processes; a real RabbitMQ shares the machine.
 """
 
 from __future__ import annotations

@@ -1,0 +1,35 @@
+"""All benchmarks, one table: ``python -m tests.benchmarks [--rounds 3]``, by hand, on a machine without other work."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from tests.benchmarks import causal_buffer, durable_puts, http_get, replication, restart, visibility
+from tests.benchmarks.figures import Figure, print_figures
+
+
+def main() -> int:
+    """Run them one after the other; 1 when a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    console = Console(stderr=True)
+    figures: list[Figure] = []
+    for name, measure in (
+        ("durable puts", lambda: durable_puts.measure(5, rounds)),
+        ("replication", lambda: replication.measure(200_000, rounds)),
+        ("visibility", lambda: visibility.measure(3000, rounds)),
+        ("causal buffer", causal_buffer.measure),
+        ("restart", lambda: restart.measure(1_000_000, rounds)),
+        ("GET", lambda: http_get.measure(4, rounds)),
+    ):
+        console.print(f"measuring {name} …")
+        figures += measure()
+    return print_figures("causalkv", figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

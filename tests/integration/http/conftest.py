@@ -1,0 +1,93 @@
+"""Real nodes in this process, over the in-process fanout, served on free ports."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from infra.ports import LOOPBACK, free_port
+from node.node import Node
+from node.settings import Settings
+from tests.support.cluster import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TIMEOUT_SECONDS = 15.0
+NAMES = ("node1", "node2", "node3")
+
+
+class ServedNode:
+    """A running node, and a client of it."""
+
+    def __init__(self, directory: Path, cluster: str, name: str = "node1", **settings: Any) -> None:
+        self.name = name
+        self.port = free_port()
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self.node = Node(
+            Settings(
+                node_id=name,
+                nodes=NAMES,
+                amqp_url="memory://",
+                cluster=cluster,
+                http_port=self.port,
+                data_dir=directory / name,
+                log_writes_per_second=0,
+                **settings,
+            )
+        )
+        self.http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    def put(self, key: str, value: Any, token: str = "", **headers: str) -> httpx.Response:
+        """POST /put."""
+        return self.http.post("/put", json={"key": key, "value": value}, headers={"X-Causal-Context": token, **headers})
+
+    def get(self, key: str, token: str = "", wait: str = "5", **parameters: str) -> httpx.Response:
+        """GET /get."""
+        headers = {"X-Causal-Context": token, "X-Causal-Wait": wait}
+        return self.http.get("/get", params={"key": key, **parameters}, headers=headers)
+
+    def delete(self, key: str, token: str = "") -> httpx.Response:
+        """POST /delete."""
+        return self.http.post("/delete", json={"key": key}, headers={"X-Causal-Context": token})
+
+    def delay(self, **seconds: float) -> None:
+        """Hold back what comes from these nodes."""
+        self.http.post("/faults", json={"delay": seconds}).raise_for_status()
+
+    def clear_faults(self) -> None:
+        """Let everything through."""
+        self.http.post("/faults", json={"clear": True}).raise_for_status()
+
+
+@contextmanager
+def serving(directory: Path, cluster: str | None = None, name: str = "node1", **settings: Any) -> Iterator[ServedNode]:
+    """A node that is ready, until the end of the block."""
+    served = ServedNode(directory, cluster or f"test-{secrets.token_hex(4)}", name, **settings)
+    served.node.start()
+    try:
+        wait_until(lambda: served.http.get("/readyz").is_success, f"{name} is ready", TIMEOUT_SECONDS)
+        yield served
+    finally:
+        served.node.stop()
+        served.http.close()
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedNode]:
+    """One node for a whole module: its tests use keys of their own."""
+    with serving(tmp_path_factory.mktemp("node")) as served:
+        yield served
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[list[ServedNode]]:
+    """A fresh cluster of three, with faults on."""
+    cluster = f"test-{secrets.token_hex(4)}"
+    with ExitStack() as stack:
+        yield [stack.enter_context(serving(tmp_path, cluster, name, faults=True)) for name in NAMES]

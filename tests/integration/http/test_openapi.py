@@ -1,0 +1,196 @@
+"""The description at /openapi.json, and that what is served is what it describes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from node.errors import StoreCorruptedError, StoreFullError
+from tests.integration.http.conftest import ServedNode, serving
+from tests.integration.http.json_schema import mistakes, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import httpx
+
+JSON = "application/json"
+AHEAD = {"X-Causal-Context": "other~abcd=3", "X-Causal-Wait": "0"}
+MALFORMED = {"X-Causal-Context": "?"}
+BODIES: dict[str, Any] = {"/put": {"key": "x", "value": [1]}, "/delete": {"key": "x"}, "/faults": {"clear": True}}
+PATHS = {"/put", "/get", "/delete", "/status", "/buffer", "/healthz", "/readyz", "/metrics", "/openapi.json", "/faults"}
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedNode]:
+    """A node with /faults, small values and no room for waiting requests to speak of."""
+    with serving(
+        tmp_path_factory.mktemp("faulty"), faults=True, value_max_bytes=1000, waiting_max_requests=1
+    ) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def document(faulty: ServedNode) -> dict[str, Any]:
+    """The description that the node serves."""
+    served: dict[str, Any] = faulty.http.get("/openapi.json").json()
+    return served
+
+
+def conforms(answer: httpx.Response, document: dict[str, Any]) -> None:
+    """Fail unless an answer is what the description says of its path, method and status."""
+    path, method = answer.request.url.path, answer.request.method.lower()
+    responses = document["paths"][path][method]["responses"]
+    assert str(answer.status_code) in responses, (method, path, answer.status_code, answer.text)
+    described = responses[str(answer.status_code)]
+    for name, reference in described["headers"].items():
+        header = resolve(reference["$ref"], document)
+        assert name in answer.headers or not header.get("required"), (method, path, name)
+    assert "X-Causal-Context" in described["headers"]
+    assert "Retry-After" in described["headers"] or "Retry-After" not in answer.headers, (method, path)
+    content_type = answer.headers["Content-Type"].partition(";")[0]
+    schema = described["content"][content_type]["schema"]
+    body = answer.json() if content_type == JSON else answer.text
+    assert mistakes(body, schema, document) == [], (method, path, body)
+
+
+def ask(node: ServedNode, method: str, path: str, **given: Any) -> httpx.Response:
+    """A request with the body that belongs to its path, unless another one is given."""
+    if method == "post" and not {"json", "content"} & set(given):
+        given["json"] = BODIES[path]
+    if path == "/get" and "params" not in given:
+        given["params"] = {"key": "x"}
+    return node.http.request(method, path, **given)
+
+
+def test_the_description_lists_every_route(document: dict[str, Any]) -> None:
+    """No more and no less than what exists, in OpenAPI 3.1."""
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == PATHS
+    assert set(document["paths"]["/faults"]) == {"get", "post"}
+
+
+def test_every_reference_in_the_description_leads_somewhere(document: dict[str, Any]) -> None:
+    """And every component is used."""
+    used: set[str] = set()
+
+    def walk(part: Any) -> None:
+        if isinstance(part, dict):
+            for name, value in part.items():
+                if name == "$ref":
+                    resolve(value, document)
+                    used.add(value)
+                walk(value)
+        elif isinstance(part, list):
+            for value in part:
+                walk(value)
+
+    walk(document)
+    described = {f"#/components/{kind}/{name}" for kind, parts in document["components"].items() for name in parts}
+    assert used == described
+
+
+def test_every_success_is_as_described(faulty: ServedNode, document: dict[str, Any]) -> None:
+    """Each route, with a request that it takes."""
+    faulty.put("x", {"a": None}).raise_for_status()
+    for path, methods in document["paths"].items():
+        for method in methods:
+            answer = ask(faulty, method, path)
+            assert answer.status_code == 200, (method, path, answer.text)
+            conforms(answer, document)
+            faulty.put("x", 1)
+    conforms(faulty.get("x", siblings="true"), document)
+    assert "siblings" in faulty.get("x", siblings="true").json()
+
+
+def test_every_route_refuses_a_malformed_token_as_described(faulty: ServedNode, document: dict[str, Any]) -> None:
+    """400 stands on every route."""
+    for path, methods in document["paths"].items():
+        for method in methods:
+            answer = ask(faulty, method, path, headers=MALFORMED)
+            assert answer.status_code == 400, (method, path)
+            conforms(answer, document)
+
+
+def test_every_route_with_a_body_refuses_what_is_none_as_described(
+    faulty: ServedNode, document: dict[str, Any]
+) -> None:
+    """400, 413 and 415."""
+    for path in BODIES:
+        for content, headers, status in [
+            (b"{", {"Content-Type": JSON}, 400),
+            (b"x" * 500_000, {"Content-Type": JSON}, 413),
+            (b"{}", {"Content-Type": "text/plain"}, 415),
+        ]:
+            answer = ask(faulty, "post", path, content=content, headers=headers)
+            assert answer.status_code == status, path
+            conforms(answer, document)
+    conforms(faulty.put("x", "v" * 1000), document)
+
+
+def test_what_a_node_cannot_do_is_as_described(
+    faulty: ServedNode, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """404, 429, 503 and 507 of the routes on keys."""
+    assert faulty.get("absent").status_code == 404
+    conforms(faulty.get("absent"), document)
+    for method, path in [("post", "/put"), ("get", "/get"), ("post", "/delete")]:
+        answer = ask(faulty, method, path, headers=AHEAD)
+        assert answer.status_code == 503
+        assert "missing" in answer.json()
+        conforms(answer, document)
+        with monkeypatch.context() as patched:
+            patched.setattr(faulty.node.service._waiting_room, "_max_requests", 0)
+            refused = ask(faulty, method, path, headers={"X-Causal-Context": "other~abcd=3"})
+            assert refused.status_code == 429
+            conforms(refused, document)
+        for error, status in [
+            (StoreFullError("full"), 507),
+            (StoreCorruptedError("broken"), 503),
+            (KeyError("?"), 503),
+        ]:
+            if status == 507 and path == "/get":
+                continue
+            with monkeypatch.context() as patched:
+                patched.setattr(faulty.node.service, "wait_for", _raising(error))
+                answer = ask(faulty, method, path)
+                assert answer.status_code == status
+                conforms(answer, document)
+
+
+def _raising(error: Exception) -> Any:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_a_node_that_is_not_ready_says_so_as_described(
+    faulty: ServedNode, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 with the reason, and alive all the same."""
+    monkeypatch.setattr(faulty.node.service, "_stopping", True)
+    answer = faulty.http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"ready": False, "error": "this node is stopping"}
+    conforms(answer, document)
+    assert faulty.http.get("/healthz").json() == {"alive": True}
+
+
+def test_faults_that_are_off_are_404_as_described(tmp_path: Path, document: dict[str, Any]) -> None:
+    """The error says how to turn them on."""
+    with serving(tmp_path) as node:
+        for answer in (node.http.get("/faults"), node.http.post("/faults", json={"clear": True})):
+            assert answer.status_code == 404
+            assert "CAUSALKV_FAULTS=1" in answer.json()["error"]
+            conforms(answer, document)
+
+
+def test_a_value_that_conforms_to_nothing_is_found() -> None:
+    """The check itself can fail."""
+    schema = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "integer"}}}, "required": ["b"]}
+    assert mistakes({"a": [1, "2"], "b": 1}, schema, {}) == ["$.a[1] is not of type integer"]
+    assert mistakes({"a": []}, schema, {}) == ["$.b is missing"]
+    assert mistakes([], schema, {})[0] == "$ is not of type object"

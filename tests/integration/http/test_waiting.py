@@ -1,0 +1,118 @@
+"""Requests that are ahead of the node."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.http.conftest import TIMEOUT_SECONDS, ServedNode, serving
+from tests.support.cluster import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AHEAD = "other~abcd=3"
+CLUSTER = "test-waiting"
+
+
+def test_a_request_ahead_of_the_node_waits_for_what_it_has_seen(nodes: list[ServedNode]) -> None:
+    """It is answered as soon as that is applied, with what that made."""
+    node1, _, node3 = nodes
+    node3.delay(node1=60)
+    token = node1.put("x", "new").headers["X-Causal-Context"]
+    assert node3.get("x").status_code == 404
+    with ThreadPoolExecutor(2) as pool:
+        read = pool.submit(node3.get, "x", token, wait="30")
+        write = pool.submit(node3.put, "y", 1, token, **{"X-Causal-Wait": "30"})
+        wait_until(lambda: node3.node.service.waiting_requests == 2, "both wait", TIMEOUT_SECONDS)
+        node3.clear_faults()
+        assert read.result(TIMEOUT_SECONDS).json()["value"] == "new"
+        assert write.result(TIMEOUT_SECONDS).json()["vc"] == [1, 0, 1]
+
+
+@pytest.mark.parametrize("wait", ["0", "0.05"])
+def test_a_context_that_does_not_come_is_503_with_what_is_missing(node: ServedNode, wait: str) -> None:
+    """After the wait that the request allows; nothing was read or written, and the token comes back as it went."""
+    for answer in (node.get("x", AHEAD, wait=wait), node.put("x", 1, AHEAD, **{"X-Causal-Wait": wait})):
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "1"
+        assert answer.headers["X-Causal-Context"] == AHEAD
+        body = answer.json()
+        assert body["missing"] == {"other~abcd": {"first": 1, "last": 3}}
+        assert "other~abcd" in body["error"]
+    assert node.get("x").status_code == 404
+
+
+def test_a_wait_of_zero_does_not_wait(node: ServedNode) -> None:
+    """Also not for a moment."""
+    started = time.monotonic()
+    assert node.get("x", AHEAD, wait="0").status_code == 503
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("wait", ["-1", "61", "nan", "inf", "soon", "1e3"])
+def test_a_malformed_wait_is_400(node: ServedNode, wait: str) -> None:
+    """With the bound that holds."""
+    answer = node.get("x", wait=wait)
+    assert answer.status_code == 400
+    assert "0 to 60" in answer.json()["error"]
+
+
+def test_requests_that_wait_do_not_starve_the_others(tmp_path: Path) -> None:
+    """With many times as many waiting requests as threads, others are answered at once, and none is lost."""
+    with ExitStack() as stack:
+        node = stack.enter_context(
+            serving(tmp_path, CLUSTER, "node1", faults=True, http_threads=2, waiting_max_requests=40)
+        )
+        other = stack.enter_context(serving(tmp_path, CLUSTER, "node2"))
+        pool = stack.enter_context(ThreadPoolExecutor(30))
+        node.delay(node2=60)
+        token = other.put("x", "awaited").headers["X-Causal-Context"]
+        waiting = [pool.submit(node.get, "x", token, wait="60") for _ in range(30)]
+        wait_until(lambda: node.node.service.waiting_requests == 30, "all wait", TIMEOUT_SECONDS)
+        assert node.put("y", "v").status_code == 200
+        assert node.get("y").json()["value"] == "v"
+        assert node.http.get("/status").json()["waiting_requests"] == 30
+        assert not any(answer.done() for answer in waiting)
+        node.clear_faults()
+        assert {answer.result(TIMEOUT_SECONDS).json()["value"] for answer in waiting} == {"awaited"}
+
+
+def test_requests_that_wait_when_the_node_stops_are_answered_at_once(tmp_path: Path) -> None:
+    """503 and another node to ask: a stop takes seconds, a wait up to a minute."""
+    with ThreadPoolExecutor(8) as pool:
+        with serving(tmp_path, http_threads=2) as node:
+            waiting = [pool.submit(node.get, "x", AHEAD, wait="60") for _ in range(8)]
+            wait_until(lambda: node.node.service.waiting_requests == 8, "all wait", TIMEOUT_SECONDS)
+            stopping_at = time.monotonic()
+        assert time.monotonic() - stopping_at < 10
+        answers = [answer.result(TIMEOUT_SECONDS) for answer in waiting]
+    assert {answer.status_code for answer in answers} == {503}
+    assert {answer.json()["error"] for answer in answers} == {"this node is stopping: use another node"}
+
+
+def test_beyond_the_limit_of_waiting_requests_it_is_429_at_once(tmp_path: Path) -> None:
+    """Those that wait go on waiting, and those that need not wait are served."""
+    with serving(tmp_path, http_threads=2, waiting_max_requests=3) as node, ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(node.get, "x", AHEAD, wait="3") for _ in range(3)]
+        wait_until(lambda: node.node.service.waiting_requests == 3, "three wait", TIMEOUT_SECONDS)
+        refused = node.get("x", AHEAD)
+        assert refused.status_code == 429
+        assert refused.headers["Retry-After"] == "1"
+        assert refused.headers["X-Causal-Context"] == AHEAD
+        assert "3 requests wait" in refused.json()["error"]
+        assert node.get("x").status_code == 404
+        assert {answer.result(TIMEOUT_SECONDS).status_code for answer in waiting} == {503}
+
+
+def test_threads_go_back_to_their_number_after_the_wait(tmp_path: Path) -> None:
+    """A crowd of waiters leaves no threads behind."""
+    with serving(tmp_path, http_threads=2) as node, ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: node.get("x", AHEAD, wait="0.3").status_code, range(20)))
+        assert answers == [503] * 20
+        workers = node.node._http._workers
+        wait_until(lambda: len(workers.threads) == 2, "two threads are left", TIMEOUT_SECONDS)
