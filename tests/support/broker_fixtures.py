@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from testcontainers.core.container import DockerContainer
 
 from infra.ports import speaks_amqp
 from tests.support.broker import PrivateBroker
@@ -32,6 +31,8 @@ def broker() -> Iterator[PrivateBroker]:
 def docker_broker_url() -> Iterator[str]:
     """The address of a RabbitMQ 4 in a container, for all tests of a run."""
     require_docker()
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415  # slow to import, needed by few
+
     container = DockerContainer(DOCKER_IMAGE).with_exposed_ports(AMQP_PORT)
     container.with_env("RABBITMQ_DEFAULT_USER", "tester").with_env("RABBITMQ_DEFAULT_PASS", "of-the-container")
     with container:

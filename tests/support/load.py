@@ -87,7 +87,7 @@ def parse_token(text: str) -> Clock:
 class Load:
     """Sessions, one thread each, over ``urls`` (by node); the choices of each follow from ``seed``."""
 
-    def __init__(self, urls: Mapping[str, str], *, seed: int, sessions: int = 6, keys: int = 24) -> None:
+    def __init__(self, urls: Mapping[str, str], *, seed: int, sessions: int = 4, keys: int = 24) -> None:
         self.keys = [f"key{n:02}" for n in range(keys)]
         self.surprises: list[str] = []
         """Answers that no client should ever get."""

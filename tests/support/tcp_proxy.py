@@ -9,10 +9,10 @@ from typing import Self
 
 
 class TcpProxy:
-    """Passes bytes between a port of its own and a target port on the loopback address."""
+    """Passes bytes between a port of its own on the loopback address and a target."""
 
-    def __init__(self, target_port: int) -> None:
-        self._target_port = target_port
+    def __init__(self, target_host: str, target_port: int) -> None:
+        self._target = (target_host, target_port)
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._is_cut = False
@@ -59,7 +59,7 @@ class TcpProxy:
                 self._join(near)
 
     def _join(self, near: socket.socket) -> None:
-        far = socket.create_connection(("127.0.0.1", self._target_port))
+        far = socket.create_connection(self._target)
         with self._lock:
             if self._is_cut:
                 near.close()
