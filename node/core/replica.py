@@ -142,11 +142,13 @@ class Replica:
 
     def _apply(self, write: Write, state: ReplicaState) -> None:
         for operation in write.operations:
-            siblings = state.versions(operation.key)
+            dots = state.dots(operation.key)
+            # Mostly a write covers all that is there; only siblings that survive it are worth reading whole.
+            survivors = () if all(map(write.clock.covers, dots)) else state.versions(operation.key)
             if isinstance(operation, Put):
-                state.set_versions(operation.key, after_put(siblings, write, operation))
-            elif siblings:
-                state.set_versions(operation.key, after_delete(siblings, write))
+                state.set_versions(operation.key, after_put(survivors, write, operation))
+            elif dots:
+                state.set_versions(operation.key, after_delete(survivors, write))
         state.append_history(write)
         self._applied[write.dot.replica] = write.dot.seq
         self._clock = None

@@ -38,6 +38,9 @@ class ReplicaState(Protocol):
     def versions(self, key: str) -> Versions:
         """The siblings of a key, winner first; empty when it has no value."""
 
+    def dots(self, key: str) -> Sequence[Dot]:
+        """The dots of a key's siblings: all that most writes need to know of them, and cheaper to read."""
+
     def set_versions(self, key: str, versions: Versions) -> None:
         """Replace the siblings of a key; an empty tuple leaves nothing behind."""
 

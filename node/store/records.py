@@ -28,11 +28,14 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 _CHECKSUM_BYTES = 4
 _SEQ_BYTES = 8
 
-# (replica, seq, clock, physical ms, counter, value) of each sibling, winner first, behind the key that they belong to.
-_VersionRecord = tuple[str, list[tuple[str, int, dict[str, int], int, int, bytes]]]
+# The key that the record belongs to, the dots of its siblings, winner first, and what else each sibling is: clock,
+# timestamp, value. The dots stand apart because mostly nothing else of an old version is needed.
+_VersionRecord = tuple[str, list[Dot], list[tuple[dict[str, int], HybridTimestamp, bytes]]]
+_DotRecord = tuple[str, list[Dot], msgspec.Raw]
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack_versions = msgspec.msgpack.Decoder(_VersionRecord).decode
+_unpack_dots = msgspec.msgpack.Decoder(_DotRecord).decode
 
 
 def version_key(key: str) -> bytes:
@@ -84,10 +87,8 @@ def encode_versions(key: str, versions: Versions) -> bytes:
         _pack(
             (
                 key,
-                [
-                    (version.dot.replica, version.dot.seq, version.clock.as_dict(), *version.timestamp, version.value)
-                    for version in versions
-                ],
+                [version.dot for version in versions],
+                [(version.clock.as_dict(), version.timestamp, version.value) for version in versions],
             )
         )
     )
@@ -95,16 +96,27 @@ def encode_versions(key: str, versions: Versions) -> bytes:
 
 def decode_versions(record: bytes, key: str) -> Versions:
     """The siblings in a record; raises StoreCorruptedError when it is not the record of ``key``."""
-    content = unsealed(record, f"key {key!r}")
-    found, siblings = decoded(_unpack_versions, content, f"key {key!r}")
-    if found != key:
-        raise StoreCorruptedError(f"the record of key {key!r} belongs to key {found!r}: the database is damaged")
+    found, dots, others = decoded(_unpack_versions, unsealed(record, "versions of a key"), f"key {key!r}")
+    _check_key(found, key)
     return tuple(
         [
-            Version(Dot(replica, seq), VectorClock.trusted(clock), HybridTimestamp(physical_ms, counter), value)
-            for replica, seq, clock, physical_ms, counter, value in siblings
+            Version(dot, VectorClock.trusted(clock), timestamp, value)
+            for dot, (clock, timestamp, value) in zip(dots, others, strict=True)
         ]
     )
+
+
+def decode_dots(record: bytes, key: str) -> list[Dot]:
+    """The dots of the siblings in a record; raises StoreCorruptedError as ``decode_versions`` does."""
+    dots: list[Dot]
+    found, dots, _ = decoded(_unpack_dots, unsealed(record, "versions of a key"), f"key {key!r}")
+    _check_key(found, key)
+    return dots
+
+
+def _check_key(found: str, key: str) -> None:
+    if found != key:
+        raise StoreCorruptedError(f"the record of key {key!r} belongs to key {found!r}: the database is damaged")
 
 
 def decoded(decode: Callable[[bytes], _T], content: bytes, what: str) -> _T:

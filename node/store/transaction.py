@@ -11,6 +11,7 @@ from node.codec import decode_write, encode_write
 from node.core.dot import Dot
 from node.errors import MessageRejectedError, StoreCorruptedError
 from node.store.records import (
+    decode_dots,
     decode_versions,
     dot_key,
     dot_of_key,
@@ -55,6 +56,11 @@ class StoreTransaction:
         """The siblings of a key, winner first; empty when it has no value."""
         record = self._get(version_key(key), db=self._tables.versions)
         return () if record is None else decode_versions(record, key)
+
+    def dots(self, key: str) -> list[Dot]:
+        """The dots of a key's siblings."""
+        record = self._get(version_key(key), db=self._tables.versions)
+        return [] if record is None else decode_dots(record, key)
 
     def set_versions(self, key: str, versions: Versions) -> None:
         """Replace the siblings of a key; an empty tuple leaves nothing behind."""

@@ -46,8 +46,9 @@ class DeliveryTracker:
             self._waiting_singles.append(tag)
 
     def hold(self, tag: int) -> bool:
-        """Do not acknowledge this delivery until it is released; False when it already is acknowledged."""
-        if not self._acknowledged_up_to < tag <= self._last_delivered or tag in self._singles:
+        """Do not acknowledge this delivery until it is released; False when it is held or acknowledged already."""
+        is_outstanding = self._acknowledged_up_to < tag <= self._last_delivered and tag not in self._singles
+        if not is_outstanding or tag in self._held:
             return False
         self._held.add(tag)
         return True

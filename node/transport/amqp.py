@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+# Message ids, content types, names of headers and routing keys are short strings.
+SHORT_TEXT_MAX_BYTES = 255
+
+
+def short_text(text: str) -> str:
+    """The beginning of a text that AMQP's short strings can hold."""
+    return text.encode(errors="replace")[:SHORT_TEXT_MAX_BYTES].decode(errors="ignore")
 
 
 class Properties(Protocol):
@@ -127,6 +136,9 @@ class Session(Protocol):
 
     def ready(self) -> None:
         """Say that the connection now serves its purpose."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Within this context, send what is published with as few system calls as possible."""
 
     def fail(self, reason: str) -> None:
         """Give this connection up; the link makes another."""

@@ -140,10 +140,11 @@ class ConnectionThread:
             session.wake(session.close)
         reason = session.run()
         self._session = None
+        if not self._stopping.is_set():
+            self._outages.down(address, reason)
         self._lost(reason)
         if self._stopping.is_set():
             return
-        self._outages.down(address, reason)
         self._rotation.advance()
         if self._ready_since is None or time.monotonic() - self._ready_since < STABLE_SECONDS:
             raise TransportError(reason)

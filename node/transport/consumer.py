@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from node.transport.acknowledgements import DeliveryTracker
+from node.transport.amqp import short_text
 from node.transport.declaration import Declaration
 from node.transport.mailbox import Mailbox
 from node.transport.port import Delivery
-from node.transport.rejected_copies import RejectedCopy, copy_headers, short_text
+from node.transport.rejected_copies import RejectedCopy, copy_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from node.transport.amqp import Channel, Frame, Method, Properties, Session
     from node.transport.declaration import QueueConflicts
     from node.transport.port import TransportListener
-    from node.transport.rejected_copies import RejectedCopies
     from node.transport.topology import Topology
 
 
@@ -41,7 +41,10 @@ class Consumer:
         topology: Callable[[str], Topology],
         conflicts: QueueConflicts,
         listener: TransportListener,
+        add_copy: Callable[[RejectedCopy], None],
     ) -> None:
+        """``add_copy`` takes the copy of a rejected delivery; ``release`` is expected when it is safe."""
+        self._add_copy = add_copy
         self._node_id = node_id
         self._queue = queue
         self._prefetch_messages = prefetch_messages
@@ -68,9 +71,9 @@ class Consumer:
         """See Transport. From any thread."""
         self._commands.put(partial(self._acknowledge, epoch, tag, multiple=multiple))
 
-    def reject(self, delivery: Delivery, reason: str, copies: RejectedCopies) -> None:
+    def reject(self, delivery: Delivery, reason: str) -> None:
         """See Transport; the acknowledgement comes by ``release``. From any thread."""
-        self._commands.put(partial(self._reject, delivery, reason, copies))
+        self._commands.put(partial(self._reject, delivery, reason))
 
     def release(self, epoch: int, tag: int) -> None:
         """The copy of a rejected delivery is safe. From any thread."""
@@ -167,16 +170,17 @@ class Consumer:
         if self.is_current(epoch):
             self._deliveries.release(tag)
 
-    def _reject(self, delivery: Delivery, reason: str, copies: RejectedCopies) -> None:
+    def _reject(self, delivery: Delivery, reason: str) -> None:
         epoch, tag = delivery.connection_epoch, delivery.tag
         if not self.is_current(epoch) or not self._deliveries.hold(tag):
             return
         original = delivery.headers if isinstance(delivery, DeliveryWithHeaders) else None
-        copies.add(
+        self._add_copy(
             RejectedCopy(
                 epoch,
                 tag,
                 delivery.body,
+                origin=self,
                 content_type=_short(delivery.content_type),
                 message_id=_short(delivery.message_id),
                 app_id=_short(delivery.app_id),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,15 @@ class QueueConflicts:
     """Queues that exist with other arguments than ours, remembered so that each is reported once."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()  # both connections declare everything
         self._types: dict[str, str | None] = {}
 
     def note(self, queue: Queue, complaint: str) -> None:
         """The broker refused to declare this queue as we want it."""
-        if queue.name in self._types:
-            return
-        self._types[queue.name] = type_in_use(complaint)
+        with self._lock:
+            if queue.name in self._types:
+                return
+            self._types[queue.name] = type_in_use(complaint)
         log.warning(
             "the queue exists with other arguments and is used as it is: to change it, let its node drain it, stop "
             "that node, delete the queue, start the node again",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from node.codec import APP_ID, CONTENT_TYPE
+from node.transport.amqp import short_text
 from node.transport.confirms import ConfirmTracker
 from node.transport.declaration import Declaration
 from node.transport.mailbox import Mailbox
@@ -116,9 +117,14 @@ class Publisher:
         self._listener.publisher_up()
 
     def _send_waiting(self) -> None:
-        for message in self._mailbox.drain():
-            if self._channel is None or self._session is None or not self._channel.is_open:
-                return  # lost() tells
+        messages = self._mailbox.drain()
+        if self._channel is None or self._session is None or not self._channel.is_open:
+            return  # lost() tells
+        with self._session.together():
+            self._send(messages, self._channel, self._session.user)
+
+    def _send(self, messages: list[OutgoingMessage], channel: Channel, user: str | None) -> None:
+        for message in messages:
             if len(self._confirms) >= UNCONFIRMED_MAX_MESSAGES:
                 self._listener.publish_refused(
                     [message.publish_id], f"{UNCONFIRMED_MAX_MESSAGES} messages are unconfirmed: publish fewer at once"
@@ -128,14 +134,14 @@ class Publisher:
                 content_type=CONTENT_TYPE,
                 delivery_mode=PERSISTENT,
                 app_id=APP_ID,
-                message_id=message.message_id,
-                user_id=self._session.user,
+                message_id=short_text(message.message_id),
+                user_id=user,
                 # A returned message comes back without its number: this is how it is known again.
                 correlation_id=str(self._confirms.next_tag),
                 headers=dict(message.headers) or None,
             )
             # A fanout ignores the routing key; whoever binds another exchange behind it can route by sender.
-            self._channel.basic_publish(self._exchange, message.sender, message.body, properties, mandatory=True)
+            channel.basic_publish(self._exchange, short_text(message.sender), message.body, properties, mandatory=True)
             self._confirms.sent(message.publish_id)
 
     def _settled(self, frame: Frame) -> None:

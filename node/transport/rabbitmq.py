@@ -8,8 +8,7 @@ way in, and no callback here does more than hand things over.
 from __future__ import annotations
 
 import logging
-import ssl
-from functools import partial
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,20 +19,17 @@ from pika.adapters.select_connection import IOLoop
 from pika.adapters.utils import connection_workflow
 
 from node.errors import ConfigurationError
-from node.transport.connection_thread import ConnectionThread, SessionEvents
-from node.transport.consumer import Consumer
-from node.transport.declaration import QueueConflicts
-from node.transport.publisher import Publisher
+from node.transport.amqp_transport import AMQPTransport
 from node.transport.reconnect import without_secrets
-from node.transport.rejected_copies import RejectedCopies
-from node.transport.topology import ClusterNames, Topology, cluster_topology, parse_server_version
+from node.transport.topology import ClusterNames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from node.settings import QueueType
     from node.transport.amqp import Connection
-    from node.transport.port import Delivery, OutgoingMessage, TransportListener
+    from node.transport.connection_thread import SessionEvents
 
 # Long enough for an operator to free memory or disk; a broker that forgot to unblock is left after it.
 BLOCKED_SECONDS = 300.0
@@ -41,11 +37,13 @@ TCP_CONNECT_SECONDS = 5.0
 HANDSHAKE_SECONDS = 10.0
 # How long a broker may take to answer when a connection is given up in order.
 CLOSE_SECONDS = 5.0
+# What the socket does not take at once is copied with each further attempt: pieces must not be huge.
+PIECE_BYTES = 64 * 1024
 
 log = structlog.get_logger("causalkv.transport")
 
 
-class RabbitMQTransport:
+class RabbitMQTransport(AMQPTransport):
     """The port's ``Transport`` over RabbitMQ.
 
     ``urls`` are tried in turn. Raises ConfigurationError when one of them, or a node id, cannot be used.
@@ -62,108 +60,34 @@ class RabbitMQTransport:
         prefetch_messages: int,
         heartbeat_seconds: int,
     ) -> None:
-        self._names = ClusterNames(cluster, node_id, tuple(founding_members))
-        self._urls = tuple(urls)
-        self._queue_type = queue_type
-        self._prefetch_messages = prefetch_messages
+        self._client_name = f"{cluster} {node_id}"
         self._heartbeat_seconds = heartbeat_seconds
-        self._conflicts = QueueConflicts()
-        self._server_version: str | None = None
-        self._publisher: Publisher | None = None
-        self._consumer: Consumer | None = None
-        self._copies: RejectedCopies | None = None
-        self._threads: list[ConnectionThread] = []
-        for url in self._urls:
-            self._parameters(url, "check")
+        super().__init__(
+            names=ClusterNames(cluster, node_id, tuple(founding_members)),
+            urls=urls,
+            queue_type=queue_type,
+            prefetch_messages=prefetch_messages,
+            connect=lambda purpose, url, events: _PikaSession(self._parameters(url, purpose), events),
+            make_properties=pika.BasicProperties,
+        )
+        for url in urls:
+            self._parameters(url, "checked")
         pika_log = logging.getLogger("pika")
         if pika_log.level == logging.NOTSET:
             pika_log.setLevel(logging.CRITICAL)  # it repeats, in its own words and with tracebacks, what is logged here
 
-    def start(self, listener: TransportListener) -> None:
-        """See Transport."""
-        consumer = Consumer(
-            node_id=self._names.node_id,
-            queue=self._names.own_queue,
-            prefetch_messages=self._prefetch_messages,
-            topology=self._topology,
-            conflicts=self._conflicts,
-            listener=listener,
-        )
-        self._copies = RejectedCopies(
-            exchange=self._names.rejected,
-            make_properties=pika.BasicProperties,
-            is_current=consumer.is_current,
-            on_safe=consumer.release,
-        )
-        self._publisher = Publisher(
-            exchange=self._names.writes,
-            topology=self._topology,
-            conflicts=self._conflicts,
-            rejected_copies=self._copies,
-            make_properties=pika.BasicProperties,
-            listener=listener,
-        )
-        self._consumer = consumer
-        self._threads = [
-            ConnectionThread("publisher", self._publisher, self._urls, partial(self._connect, "publisher")),
-            ConnectionThread("consumer", self._consumer, self._urls, partial(self._connect, "consumer")),
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def publish(self, message: OutgoingMessage) -> None:
-        """See Transport."""
-        if self._publisher is not None:
-            self._publisher.publish(message)
-
-    def acknowledge(self, connection_epoch: int, tag: int, *, multiple: bool) -> None:
-        """See Transport."""
-        if self._consumer is not None:
-            self._consumer.acknowledge(connection_epoch, tag, multiple=multiple)
-
-    def reject(self, delivery: Delivery, reason: str) -> None:
-        """See Transport."""
-        if self._consumer is not None and self._copies is not None:
-            self._consumer.reject(delivery, reason, self._copies)
-
-    def describe(self) -> dict[str, object]:
-        """See Transport."""
-        publisher, consumer = self._publisher, self._consumer
-        is_connected = publisher is not None and publisher.is_up
-        is_blocked = publisher is not None and publisher.is_blocked
-        return {
-            "kind": "rabbitmq",
-            "addresses": [without_secrets(url) for url in self._urls],
-            "publisher": "disconnected" if not is_connected else "blocked" if is_blocked else "connected",
-            "consumer": "connected" if consumer is not None and consumer.is_up else "disconnected",
-            "last_error": next((thread.last_error for thread in self._threads if thread.last_error), None),
-            "server_version": self._server_version,
-            "queue_type": self._conflicts.type_of(self._names.own_queue, self._queue_type),
-        }
-
-    def stop(self, timeout_seconds: float) -> None:
-        """See Transport; the publisher first, because acknowledgements may wait for its confirms."""
-        if self._consumer is not None:
-            self._consumer.is_finishing = True
-        for thread in self._threads:
-            thread.stop(timeout_seconds / len(self._threads))
-        self._threads = []
-
-    def _topology(self, server_version: str) -> Topology:
-        self._server_version = server_version
-        return cluster_topology(self._names, self._queue_type, parse_server_version(server_version))
-
-    def _connect(self, purpose: str, url: str, events: SessionEvents) -> _PikaSession:
-        return _PikaSession(self._parameters(url, purpose), events)
-
     def _parameters(self, url: str, purpose: str) -> pika.URLParameters:
         """Connection parameters: ours, but for what the address itself sets."""
         try:
+            shown = without_secrets(url)
+        except ValueError as error:
+            raise ConfigurationError(f"CAUSALKV_AMQP_URL: {error}") from None
+        try:
             parameters = pika.URLParameters(url)
             given = parse_qs(urlsplit(url).query)
-        except (ValueError, TypeError, SyntaxError, OSError, ssl.SSLError):  # what pika raises may quote the password
+        except (ValueError, TypeError, SyntaxError, OSError):  # the texts of these may quote the password
             raise ConfigurationError(
-                f"CAUSALKV_AMQP_URL: {without_secrets(url)} cannot be used: write amqp://user:password@host:5672/%2F, "
+                f"CAUSALKV_AMQP_URL: {shown} cannot be used: write amqp://user:password@host:5672/%2F, "
                 "special characters %-encoded, and only options that pika.URLParameters knows"
             ) from None
         ours = {
@@ -173,13 +97,44 @@ class RabbitMQTransport:
             "stack_timeout": HANDSHAKE_SECONDS,
             "client_properties": {
                 "product": "causalkv",
-                "connection_name": f"{self._names.cluster} {self._names.node_id} {purpose}",
+                "connection_name": f"{self._client_name} {purpose}",
             },
         }
         for name, value in ours.items():
             if name not in given:
                 setattr(parameters, name, value)
         return parameters
+
+
+class _Connection(pika.SelectConnection):  # type: ignore[misc]  # pika ships no types
+    """Sends what is published together with few system calls; pika by itself makes three for each message."""
+
+    _pieces: list[bytes] | None = None
+    _pieces_bytes = 0
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Collect what is written within, and hand it to the socket in large pieces."""
+        self._pieces = []
+        try:
+            yield
+        finally:
+            self._emit_pieces()
+            self._pieces = None
+
+    def _adapter_emit_data(self, data: bytes) -> None:
+        if self._pieces is None:
+            super()._adapter_emit_data(data)
+            return
+        self._pieces.append(data)
+        self._pieces_bytes += len(data)
+        if self._pieces_bytes >= PIECE_BYTES:
+            self._emit_pieces()
+
+    def _emit_pieces(self) -> None:
+        if self._pieces:
+            super()._adapter_emit_data(b"".join(self._pieces))
+        self._pieces, self._pieces_bytes = [], 0
 
 
 class _PikaSession:
@@ -191,7 +146,7 @@ class _PikaSession:
         self.server_version = ""
         self.user: str | None = getattr(parameters.credentials, "username", None)
         self._loop = IOLoop()
-        self._pika = pika.SelectConnection(
+        self._pika = _Connection(
             parameters,
             on_open_callback=self._opened,
             on_open_error_callback=self._ended,
@@ -219,6 +174,10 @@ class _PikaSession:
         finally:
             self._loop.close()
         return self._reason or "the connection ended"
+
+    def together(self) -> AbstractContextManager[None]:
+        """See Session."""
+        return self._pika.together()
 
     def ready(self) -> None:
         """See Session."""

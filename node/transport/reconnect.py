@@ -49,8 +49,17 @@ def _nothing(_state: RetryCallState) -> None:
 
 
 def without_secrets(url: str) -> str:
-    """The address of a broker as logs and ``/status`` may show it: no password, no options."""
-    parts = urlsplit(url)
+    """The address of a broker as logs and ``/status`` may show it: no password, no options.
+
+    Raises ValueError, with a text that quotes nothing, when it is not clear which part is the password.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the address is not a URL, or its port is not a number") from None
+    if "@" in parts.path + parts.query + parts.fragment:  # after a password with a bare "/", "?" or "#"
+        raise ValueError("the address has an '@' behind the host: write special characters %-encoded")
     user = f"{parts.username}@" if parts.username else ""
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""

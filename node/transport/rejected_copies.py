@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from node.transport.amqp import short_text
 from node.transport.confirms import ConfirmTracker
 
 if TYPE_CHECKING:
@@ -26,12 +27,21 @@ REASON_HEADER = "x-causalkv-reason"
 REJECTED_BY_HEADER = "x-causalkv-rejected-by"
 SENT_BY_HEADER = "x-causalkv-user-id"  # the property itself must name the user who publishes, here: this node's
 REASON_MAX_CHARACTERS = 500
-SHORT_TEXT_MAX_BYTES = 255
 # All headers travel in one frame, which cannot be split and may be as small as 4 KiB.
 ORIGINAL_HEADERS_MAX_BYTES = 1024
 INT64_MAX = 2**63 - 1
 
 log = structlog.get_logger("causalkv.transport")
+
+
+class Origin(Protocol):
+    """Who rejected a delivery and has yet to acknowledge it."""
+
+    def is_current(self, epoch: int) -> bool:
+        """Whether deliveries of this epoch can still be acknowledged. From any thread."""
+
+    def release(self, epoch: int, tag: int) -> None:
+        """The copy of this delivery is safe. From any thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class RejectedCopy:
     epoch: int
     tag: int
     body: bytes
+    origin: Origin
     content_type: str | None
     message_id: str | None
     app_id: str | None
@@ -74,27 +85,12 @@ def _is_small_int(value: object) -> bool:
     return isinstance(value, int) and abs(value) <= INT64_MAX
 
 
-def short_text(text: str) -> str:
-    """The beginning of a text that AMQP's short strings can hold."""
-    return text.encode(errors="replace")[:SHORT_TEXT_MAX_BYTES].decode(errors="ignore")
-
-
 class RejectedCopies:
     """Keeps each copy until the broker confirms it; at most as many as the prefetch allows deliveries."""
 
-    def __init__(
-        self,
-        *,
-        exchange: str,
-        make_properties: MakeProperties,
-        is_current: Callable[[int], bool],
-        on_safe: Callable[[int, int], None],
-    ) -> None:
-        """``is_current`` says whether a consumer epoch still is; ``on_safe`` gets epoch and tag of each safe copy."""
+    def __init__(self, *, exchange: str, make_properties: MakeProperties) -> None:
         self._exchange = exchange
         self._make_properties = make_properties
-        self._is_current = is_current
-        self._on_safe = on_safe
         self._lock = threading.Lock()
         self._waiting: dict[int, RejectedCopy] = {}
         self._newest_epoch = 0
@@ -131,7 +127,6 @@ class RejectedCopies:
         self._open_channel(session)
 
     def _open_channel(self, session: Session) -> None:
-
         def ready(channel: Channel) -> None:
             self._channel = channel
             with self._lock:
@@ -174,7 +169,7 @@ class RejectedCopies:
         if channel is None or session is None or not channel.is_open:
             return
         with self._lock:
-            copies = [copy for copy in self._waiting.values() if self._is_current(copy.epoch)]
+            copies = [copy for copy in self._waiting.values() if copy.origin.is_current(copy.epoch)]
             self._waiting = {}
         for copy in copies:
             properties = self._make_properties(
@@ -197,7 +192,7 @@ class RejectedCopies:
         method = frame.method
         settled = self._confirms.settle(method.delivery_tag, multiple=method.multiple, acked=method.NAME == "Basic.Ack")
         for copy in settled.confirmed:
-            self._on_safe(copy.epoch, copy.tag)
+            copy.origin.release(copy.epoch, copy.tag)
         if settled.refused:
             log.warning(
                 "the broker did not take a copy of a rejected message, trying again: see that its queue exists",
