@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+
+from node.core.write import Delete, Operation
+from tests.simulation.checks import Checks, Invariant, ViolationError
+from tests.simulation.coverage import Coverage
+from tests.simulation.durable_state import DurableState
+from tests.simulation.oracle import Oracle, members
+from tests.unit.core.builders import clock, dot, put, write
+
+X, Y = put("x", "1"), put("y", "1")
+
+
+def _oracle(*writes: tuple[str, Operation, set[int], set[int]]) -> Oracle:
+    """(dot, operation, what its node had applied, what its client had seen), in order of acceptance."""
+    oracle = Oracle()
+    for name, operation, applied, saw in writes:
+        oracle.record(write(name, operation), _bits(applied), _bits(saw))
+    return oracle
+
+
+def _bits(indexes: set[int]) -> int:
+    return sum(1 << index for index in indexes)
+
+
+def test_a_set_of_writes_lists_its_members() -> None:
+    """Ascending."""
+    assert list(members(0b10110)) == [1, 2, 4]
+    assert list(members(0)) == []
+
+
+def test_what_a_client_saw_brings_its_own_past_along() -> None:
+    """Happened-before is transitive: also through a client that moves."""
+    oracle = _oracle(("a:1", X, set(), set()), ("a:2", X, {0}, set()), ("b:1", Y, set(), {1}))
+    assert set(members(oracle.past[2])) == {0, 1}
+    assert set(members(oracle.seen_with(dot("b:1")))) == {0, 1, 2}
+
+
+def test_writes_of_two_nodes_that_know_nothing_of_each_other_are_concurrent() -> None:
+    """Neither is in the past of the other, whatever the order of acceptance."""
+    oracle = _oracle(("a:1", X, set(), set()), ("b:1", X, set(), set()))
+    assert oracle.past == [0, 0]
+    assert [str(made.dot) for made in oracle.siblings("x", _bits({0, 1}))] == ["b:1", "a:1"]
+
+
+def test_siblings_are_judged_by_what_is_applied() -> None:
+    """A write that covers another does so only where it is applied."""
+    oracle = _oracle(("a:1", X, set(), set()), ("a:2", Delete("x"), {0}, set()))
+    assert [str(made.dot) for made in oracle.siblings("x", _bits({0}))] == ["a:1"]
+    assert oracle.siblings("x", _bits({0, 1})) == []
+
+
+def _checked(oracle: Oracle, replica: str, *names: str) -> None:
+    disk = DurableState(replica)
+    checks = Checks(oracle, Coverage())
+    for name in names:
+        transaction = disk.begin()
+        index = oracle.index_of(dot(name))
+        transaction.append_history(oracle.writes[index] if index is not None else write(name, X))
+        checks.committed(disk, transaction, {})
+
+
+@pytest.mark.parametrize(
+    ("applied", "invariant"),
+    [
+        (("b:1",), Invariant.CAUSAL_ORDER),
+        (("a:1", "a:1"), Invariant.EXACTLY_ONCE),
+        (("z:1",), Invariant.IDENTITY),
+    ],
+)
+def test_the_checks_name_the_invariant_that_is_violated(applied: tuple[str, ...], invariant: Invariant) -> None:
+    """An effect without its cause, a duplicate, a write that nobody made."""
+    oracle = _oracle(("a:1", X, set(), set()), ("b:1", Y, {0}, set()))
+    with pytest.raises(ViolationError) as caught:
+        _checked(oracle, "c", *applied)
+    assert caught.value.invariant is invariant
+
+
+def test_the_checks_accept_what_is_right() -> None:
+    """Cause, then effect."""
+    oracle = _oracle(("a:1", X, set(), set()), ("b:1", Y, {0}, set()))
+    _checked(oracle, "c", "a:1", "b:1")
+
+
+def test_at_rest_a_write_that_was_acknowledged_must_be_everywhere() -> None:
+    """Also when every node agrees that it never existed."""
+    oracle = _oracle()
+    lost = write("a:1", X)
+    with pytest.raises(ViolationError, match="durable nowhere") as caught:
+        Checks(oracle, Coverage()).at_rest([DurableState("a"), DurableState("b")], [lost], {})
+    assert caught.value.invariant is Invariant.NOTHING_LOST
+
+
+def test_at_rest_no_queue_may_hold_a_message() -> None:
+    """What was never acknowledged would be delivered for ever."""
+    with pytest.raises(ViolationError, match="messages in queues") as caught:
+        Checks(_oracle(), Coverage()).at_rest([DurableState("a")], [], {"node1": 1})
+    assert caught.value.invariant is Invariant.NO_STALL
+
+
+def test_at_rest_a_clock_must_name_exactly_the_true_past() -> None:
+    """Too much is found as well as too little."""
+    oracle = Oracle()
+    too_much = write("a:1", X)._replace(clock=clock("a=1 b=1"))
+    oracle.record(too_much, 0, 0)
+    with pytest.raises(ViolationError) as caught:
+        Checks(oracle, Coverage())._check_clocks()
+    assert caught.value.invariant is Invariant.EXACT_CLOCKS

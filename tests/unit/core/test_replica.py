@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import pytest
+
+from node.core.causal_buffer import HeldWrite
+from node.core.dot import Dot
+from node.core.events import (
+    Accepted,
+    Acknowledge,
+    Applied,
+    Confirmed,
+    Dropped,
+    Echoed,
+    HeldBack,
+    LocalWrite,
+    Publish,
+    PublishConfirmed,
+    PublisherDown,
+    PublisherUp,
+    Received,
+    RefusalReason,
+    RefusedWrite,
+    Reject,
+)
+from node.core.hybrid_clock import ZERO, HybridTimestamp
+from node.core.replica import Replica, ReplicaLimits
+from node.core.state import SavedReplica
+from node.core.vector_clock import SequenceRange, VectorClock
+from node.core.write import Delete
+from tests.unit.core.builders import Bench, clock, dot, only, put, write
+
+# ------------------------------------------------------------------------------------ local writes
+
+
+def test_a_local_write_is_applied_and_named_by_the_next_dot() -> None:
+    """The answer carries the write with its clock, own write included."""
+    bench = Bench("a")
+    (first,) = only(bench.write(put("x", "5")), Accepted)
+    (second,) = only(bench.write(put("x", "6")), Accepted)
+    assert (first.request, first.write.dot, first.write.clock) == ("request", dot("a:1"), clock("a=1"))
+    assert (second.write.dot, second.write.clock) == (dot("a:2"), clock("a=2"))
+    assert bench.values("x") == ["6"]
+
+
+def test_a_local_write_happens_after_all_that_the_replica_has_applied() -> None:
+    """Its clock says so, and its timestamp too, with a wall clock that stands at zero."""
+    bench = Bench("a")
+    bench.receive(write("b:1", put("x", "theirs"), ms=9_000))
+    (accepted,) = only(bench.write(put("y", "mine"), now_ms=0), Accepted)
+    assert accepted.write.clock == clock("a=1 b=1")
+    assert accepted.write.timestamp == HybridTimestamp(9_000, 1)
+
+
+def test_the_operations_of_a_write_take_effect_together() -> None:
+    """Puts and deletes of one request, in order."""
+    bench = Bench()
+    bench.write(put("x", "old"))
+    bench.write(put("y", "1"), Delete("x"), put("y", "2"))
+    assert bench.values("x") == []
+    assert bench.values("y") == ["2"]
+
+
+def test_deleting_an_absent_key_is_a_write_that_leaves_nothing() -> None:
+    """No tombstone; the dot counts."""
+    bench = Bench("a")
+    bench.write(Delete("x"))
+    assert "x" not in bench.disk.versions
+    assert bench.replica.clock == clock("a=1")
+
+
+def test_a_write_whose_context_is_ahead_is_refused_and_changes_nothing() -> None:
+    """The refusal names exactly what is missing here."""
+    bench = Bench("a")
+    (refused,) = only(bench.write(put("x", "5"), context="b=2"), RefusedWrite)
+    assert refused.reason is RefusalReason.CONTEXT_NOT_REACHED
+    assert refused.missing == {"b": SequenceRange(1, 2)}
+    assert bench.replica.clock == clock()
+    assert bench.disk.history == {}
+
+
+def test_a_write_whose_context_is_reached_is_accepted() -> None:
+    """What the client has seen happened before it."""
+    bench = Bench("a")
+    bench.receive(write("b:1", put("x", "1")))
+    (accepted,) = only(bench.write(put("y", "2"), context="b=1"), Accepted)
+    assert accepted.write.clock == clock("a=1 b=1")
+
+
+def test_a_full_outbox_refuses_writes_until_there_is_room() -> None:
+    """Nothing is lost at the limit: the client is told, and a confirmation lets the next one in."""
+    bench = Bench(limits=ReplicaLimits(outbox_max_writes=1))
+    bench.step(PublisherUp())
+    (sent,) = only(bench.write(put("x", "1")), Publish)
+    (refused,) = only(bench.write(put("x", "2")), RefusedWrite)
+    assert refused.reason is RefusalReason.OUTBOX_FULL
+    bench.step(Confirmed([sent.publish_id]))
+    assert only(bench.write(put("x", "2")), Accepted)
+
+
+# ---------------------------------------------------------------------------------------- delivery
+
+
+def test_a_deliverable_write_is_applied_and_then_acknowledged() -> None:
+    """In this order: the delivery may be forgotten only when its content is durable."""
+    bench = Bench("a")
+    made = write("b:1", put("x", "5"))
+    assert bench.receive(made) == [Applied(made, None), Acknowledge("delivery")]
+    assert bench.values("x") == ["5"]
+
+
+def test_a_write_without_its_cause_is_held_saved_and_acknowledged() -> None:
+    """It does not show, and it names the dot that it waits for."""
+    bench = Bench("a")
+    made = write("c:1", put("x", "10"), after="b=1")
+    assert bench.receive(made, now_ms=7) == [HeldBack(made, dot("b:1")), Acknowledge("delivery")]
+    assert bench.values("x") == []
+    assert [held.dot for held in bench.replica.held] == [made.dot]
+    assert bench.disk.held[made.dot].since_ms == 7
+
+
+def test_a_held_write_is_applied_right_after_its_cause() -> None:
+    """Cause first, then effect, with the time since when it waited; nothing stays behind."""
+    bench = Bench("a")
+    cause, effect = write("b:1", put("x", "5")), write("c:1", put("x", "10"), after="b=1")
+    bench.receive(effect, now_ms=7)
+    assert bench.receive(cause)[:2] == [Applied(cause, None), Applied(effect, 7)]
+    assert bench.values("x") == ["10"]
+    assert bench.disk.held == {}
+
+
+def test_what_a_held_write_waits_for_moves_on_as_its_causes_arrive() -> None:
+    """One dot at a time."""
+    bench = Bench("a")
+    bench.receive(write("d:1", after="b=1 c=1"))
+    (held,) = bench.replica.held
+    assert bench.replica.waits_for(held) == dot("b:1")
+    bench.receive(write("b:1"))
+    assert bench.replica.waits_for(held) == dot("c:1")
+    bench.receive(write("c:1"))
+    with pytest.raises(ValueError, match="d:1 is not held back by anything"):
+        bench.replica.waits_for(held)
+
+
+def test_an_independent_write_passes_a_held_one() -> None:
+    """Holding one write back delays no other."""
+    bench = Bench("a")
+    bench.receive(write("c:1", put("x", "10"), after="b=1"))
+    bench.receive(write("d:1", put("y", "15")))
+    assert bench.values("y") == ["15"]
+
+
+def test_a_line_that_arrives_backwards_in_one_message_is_applied_in_order() -> None:
+    """Held and released within one transaction."""
+    bench = Bench("a")
+    bench.receive(*(write(f"b:{seq}", put("x", str(seq))) for seq in (4, 3, 2, 1)))
+    assert list(bench.disk.history) == [dot(f"b:{seq}") for seq in (1, 2, 3, 4)]
+    assert bench.values("x") == ["4"]
+
+
+def test_a_duplicate_is_dropped_and_acknowledged() -> None:
+    """Applied before, or held already."""
+    bench = Bench("a")
+    applied, held = write("b:1", put("x", "5")), write("c:2", put("x", "6"))
+    bench.receive(applied)
+    bench.receive(held)
+    again = bench.receive(applied, held, delivery="again")
+    assert again == [Dropped(applied.dot, own_echo=False), Dropped(held.dot, own_echo=False), Acknowledge("again")]
+    assert len(bench.replica.held) == 1
+
+
+def test_an_own_write_that_the_fanout_brings_back_is_dropped() -> None:
+    """It is known to be an echo."""
+    bench = Bench("a")
+    (accepted,) = only(bench.write(put("x", "5")), Accepted)
+    assert bench.receive(accepted.write) == [Dropped(dot("a:1"), own_echo=True), Acknowledge("delivery")]
+
+
+def test_an_echo_is_dropped_by_its_numbers_alone() -> None:
+    """Nothing of an own message needs decoding; it is acknowledged like any other."""
+    bench = Bench("a")
+    bench.write(put("x", "5"))
+    bench.write(put("x", "6"))
+    effects = bench.step(Echoed("delivery", [1, 2]))
+    assert effects == [Dropped(dot("a:2"), own_echo=True, writes=2), Acknowledge("delivery")]
+
+
+def test_an_echo_of_writes_that_were_never_made_is_rejected() -> None:
+    """It says which number is this replica's last."""
+    bench = Bench("a")
+    bench.write(put("x", "5"))
+    (rejected,) = bench.step(Echoed("delivery", [1, 2]))
+    assert isinstance(rejected, Reject)
+    assert "names writes of a after 1" in rejected.reason
+
+
+def test_a_write_in_this_replicas_name_that_it_never_made_is_rejected() -> None:
+    """The whole message with it: nothing of it is applied."""
+    bench = Bench("a")
+    effects = bench.receive(write("b:1", put("x", "5")), write("a:1", put("x", "6")))
+    (rejected,) = only(effects, Reject)
+    assert effects == [rejected]
+    assert "names writes of a after 0" in rejected.reason
+    assert bench.replica.clock == clock()
+
+
+def test_a_local_write_can_release_a_held_one() -> None:
+    """Someone may know of a write of this replica that its restored disk makes again: no write is stuck."""
+    bench = Bench("a")
+    bench.receive(write("b:1", put("y", "1"), after="a=1"))
+    effects = bench.write(put("x", "5"))
+    assert [type(effect) for effect in effects] == [Accepted, Applied]
+
+
+# -------------------------------------------------------------------------------------- publishing
+
+
+def test_nothing_is_published_while_the_transport_is_down() -> None:
+    """Writes are accepted all the same, and wait in the outbox."""
+    bench = Bench()
+    assert only(bench.write(put("x", "5")), Publish) == []
+    assert bench.replica.outbox_writes == 1
+
+
+def test_what_waits_goes_out_when_the_transport_comes_up() -> None:
+    """In sequence order, packed up to the limit."""
+    bench = Bench(limits=ReplicaLimits(pack_max_writes=2))
+    bench.step(*(LocalWrite("r", (put("x", str(n)),), VectorClock(), 0) for n in range(5)))
+    packs = only(bench.step(PublisherUp()), Publish)
+    assert [(pack.first_seq, pack.last_seq) for pack in packs] == [(1, 2), (3, 4), (5, 5)]
+    assert [len(pack.entries) for pack in packs] == [2, 2, 1]
+
+
+def test_a_pack_is_closed_at_its_size_but_never_empty() -> None:
+    """A write larger than the limit travels alone."""
+    bench = Bench(limits=ReplicaLimits(pack_max_bytes=20))
+    large = put("x", "v" * 100)
+    small = put("x", "v")
+    bench.step(*(LocalWrite("r", (operation,), VectorClock(), 0) for operation in (small, small, large, small)))
+    packs = only(bench.step(PublisherUp()), Publish)
+    assert [(pack.first_seq, pack.last_seq) for pack in packs] == [(1, 2), (3, 3), (4, 4)]
+
+
+def test_a_client_is_answered_before_its_write_is_published() -> None:
+    """The answer does not wait for the broker."""
+    bench = Bench()
+    bench.step(PublisherUp())
+    assert [type(effect) for effect in bench.write(put("x", "5"))] == [Accepted, Publish]
+
+
+def test_a_confirmed_write_leaves_the_outbox_for_good() -> None:
+    """Also over a restart: it is not sent again."""
+    bench = Bench()
+    bench.step(PublisherUp())
+    (sent,) = only(bench.write(put("x", "5")), Publish)
+    assert bench.step(Confirmed([sent.publish_id])) == [PublishConfirmed(1, 1)]
+    assert bench.replica.outbox_writes == 0
+    bench.restart()
+    assert bench.step(PublisherUp()) == []
+
+
+def test_an_unconfirmed_write_is_published_again_after_a_restart() -> None:
+    """Whether it was on the wire or not."""
+    bench = Bench()
+    bench.step(PublisherUp())
+    bench.write(put("x", "5"))
+    bench.restart()
+    (again,) = only(bench.step(PublisherUp()), Publish)
+    assert (again.first_seq, again.last_seq) == (1, 1)
+
+
+def test_an_unconfirmed_write_is_published_again_after_a_lost_connection() -> None:
+    """Nothing goes out in between."""
+    bench = Bench()
+    bench.step(PublisherUp())
+    bench.write(put("x", "5"))
+    bench.step(PublisherDown())
+    assert bench.replica.unconfirmed_messages == 0
+    assert only(bench.write(put("x", "6")), Publish) == []
+    (again,) = only(bench.step(PublisherUp()), Publish)
+    assert (again.first_seq, again.last_seq) == (1, 2)
+
+
+# ----------------------------------------------------------------------------------------- restart
+
+
+def test_a_restarted_replica_goes_on_counting() -> None:
+    """No dot is used twice, and the timestamp does not go back with the wall clock."""
+    bench = Bench("a")
+    (first,) = only(bench.write(put("x", "5"), now_ms=9_000), Accepted)
+    bench.restart()
+    (second,) = only(bench.write(put("x", "6"), now_ms=1), Accepted)
+    assert second.write.dot == dot("a:2")
+    assert second.write.timestamp > first.write.timestamp
+
+
+def test_a_held_write_is_still_held_after_a_restart() -> None:
+    """Its delivery was acknowledged: nobody will send it again."""
+    bench = Bench("a")
+    bench.receive(write("c:1", put("x", "10"), after="b=1"), now_ms=7)
+    bench.restart()
+    effects = bench.receive(write("b:1", put("x", "5")))
+    assert [applied.held_since_ms for applied in only(effects, Applied)] == [None, 7]
+    assert bench.values("x") == ["10"]
+
+
+def test_what_was_not_committed_is_gone_after_a_restart() -> None:
+    """A crash before the commit: neither the value nor the dot exists."""
+    bench = Bench("a")
+    bench.replica.step(LocalWrite("r", (put("x", "lost"),), VectorClock(), 0), bench.disk.begin())
+    bench.restart()
+    (accepted,) = only(bench.write(put("x", "kept")), Accepted)
+    assert accepted.write.dot == dot("a:1")
+    assert bench.values("x") == ["kept"]
+
+
+def test_a_saved_state_that_holds_a_deliverable_write_is_refused() -> None:
+    """Such a state cannot come from a correct replica: it is not read as if it were sound."""
+    held = HeldWrite(Dot("b", 1), clock("b=1"), ("x",), 0)
+    saved = SavedReplica("a", VectorClock(), ZERO, 0, (held,))
+    with pytest.raises(ValueError, match="holds b:1 back although nothing is missing"):
+        Replica(saved, ReplicaLimits())
+
+
+def test_several_events_share_one_transaction() -> None:
+    """A client's write happens after the delivery that came before it in the same transaction."""
+    bench = Bench("a")
+    theirs = write("b:1", put("x", "theirs"))
+    effects = bench.step(Received("d", [theirs], 0), LocalWrite("r", (put("x", "mine"),), VectorClock(), 0))
+    (accepted,) = only(effects, Accepted)
+    assert accepted.write.clock == clock("a=1 b=1")
+    assert bench.values("x") == ["mine"]
