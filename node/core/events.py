@@ -7,9 +7,10 @@ The caller's contract, numbered; the guarantees rest on it:
    ``EndOfTransaction``, which saves the replica's position and packs what waits; commit it durably.
 3. Only after the commit carry out the effects, in order. A crash between any two of them is safe.
 4. When a commit fails, carry out none of the effects and rebuild the replica from what is saved;
-   answer the local writes with the failure and give the other events again.
-5. ``Publish`` in the order given; tell every outcome by ``Confirmed`` or ``Refused``, or lose the link
-   (``PublisherDown``), after which the replica offers everything unconfirmed again.
+   answer the local writes with the failure, give ``PublisherUp`` if the link is up, and the other events again.
+   A rebuilt replica numbers its messages from 1: no outcome of an earlier one's message may reach it.
+5. ``Publish`` in the order given; tell every confirmation by ``Confirmed``. When the transport refuses a message
+   or loses the link, give ``PublisherDown``; after the next ``PublisherUp`` everything unconfirmed is offered again.
 """
 
 from __future__ import annotations

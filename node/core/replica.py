@@ -137,14 +137,16 @@ class Replica:
         write = Write(dot, self.clock.advanced_to(dot), next_local(self._timestamp, event.now_ms), event.operations)
         effects: list[Effect] = [Accepted(event.request, write)]
         self._apply(write, state)
+        self._clock = write.clock
         self._release_after(dot, state, effects)
         return effects
 
     def _apply(self, write: Write, state: ReplicaState) -> None:
+        covers = write.clock.covers
         for operation in write.operations:
             dots = state.dots(operation.key)
             # Mostly a write covers all that is there; only siblings that survive it are worth reading whole.
-            survivors = () if all(map(write.clock.covers, dots)) else state.versions(operation.key)
+            survivors = state.versions(operation.key) if dots and not all(map(covers, dots)) else ()
             if isinstance(operation, Put):
                 state.set_versions(operation.key, after_put(survivors, write, operation))
             elif dots:
@@ -162,16 +164,19 @@ class Replica:
         if own_seqs and max(own_seqs) > self._own_seq:
             return [self._reject_forged(event.delivery)]
         effects: list[Effect] = []
+        applied, buffer = self._applied, self._buffer
         for write in event.writes:
             dot = write.dot
-            if dot.seq <= self._applied.get(dot.replica, 0) or dot in self._buffer:
+            if dot.seq <= applied.get(dot.replica, 0) or (buffer and dot in buffer):
                 effects.append(Dropped(dot, own_echo=dot.replica == self.replica))
                 continue
-            missing = first_missing(dot, write.clock, self._applied)
+            missing = first_missing(dot, write.clock, applied)
             if missing is None:
-                self._deliver(write, state, effects)
+                self._apply(write, state)
+                effects.append(Applied(write, None))
+                self._release_after(dot, state, effects)
             else:
-                self._buffer.hold(HeldWrite(dot, write.clock, write.keys, event.now_ms), missing)
+                buffer.hold(HeldWrite(dot, write.clock, write.keys, event.now_ms), missing)
                 state.hold(write, event.now_ms)
                 effects.append(HeldBack(write, missing))
         effects.append(Acknowledge(event.delivery))
@@ -188,12 +193,6 @@ class Replica:
         return Reject(
             delivery, f"names writes of {self.replica} after {self._own_seq}, its last: it made no such write"
         )
-
-    def _deliver(self, write: Write, state: ReplicaState, effects: list[Effect]) -> None:
-        """Apply a deliverable write, and then whatever that lets through."""
-        self._apply(write, state)
-        effects.append(Applied(write, None))
-        self._release_after(write.dot, state, effects)
 
     def _release_after(self, dot: Dot, state: ReplicaState, effects: list[Effect]) -> None:
         """Apply every held write that only waited for ``dot``, and for what that lets through in turn."""

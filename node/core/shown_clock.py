@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from node.core.dot import node_id_of
 
@@ -20,40 +20,44 @@ def natural_order(node_id: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isdigit() else (1, 0, part) for part in _DIGITS.split(node_id) if part]
 
 
+class _Known(NamedTuple):
+    """The nodes that have a number, in order, and for each replica id the place of its node's number."""
+
+    nodes: tuple[str, ...]
+    places: dict[str, int]
+
+
 class ShownClocks:
     """Shows clocks as lists with one number for each node: the members, and whoever else has written.
 
-    Each number is the sum over that node's incarnations. Safe from any thread: what it has learnt is
-    replaced whole.
+    Each number is the sum over that node's incarnations. Safe from any thread without a lock: what is known is one
+    value that is never changed, only replaced; what two threads learn at once is learnt again when it is met again.
     """
 
     def __init__(self, members: Iterable[str]) -> None:
         self._members = frozenset(members)
-        self._places: dict[str, int] = {}
-        self._nodes: tuple[str, ...] = ()
-        self._learn(())
+        self._known = _Known(tuple(sorted(self._members, key=natural_order)), {})
 
     @property
     def nodes(self) -> tuple[str, ...]:
         """The nodes that a shown clock has numbers for, in natural order."""
-        return self._nodes
-
-    def _learn(self, replicas: Iterable[str]) -> None:
-        known = {*self._places, *replicas}
-        nodes = tuple(sorted({*self._members, *(node_id_of(replica) for replica in known)}, key=natural_order))
-        self._places = {replica: nodes.index(node_id_of(replica)) for replica in known}
-        self._nodes = nodes
-
-    def learn(self, clock: VectorClock) -> None:
-        """Give the nodes that this clock names a number of their own."""
-        if any(replica not in self._places for replica in clock):
-            self._learn(clock)
+        return self._known.nodes
 
     def shown(self, clock: VectorClock) -> list[int]:
-        """One number for each node. Replicas not learnt yet are learnt."""
-        self.learn(clock)
-        places = self._places
-        numbers = [0] * len(self._nodes)
+        """One number for each node, those included that only this clock names."""
+        nodes, places = self._knowing(clock)
+        numbers = [0] * len(nodes)
         for replica, count in clock.items():
             numbers[places[replica]] += count
         return numbers
+
+    def _knowing(self, clock: VectorClock) -> _Known:
+        """What is known, with the nodes that this clock names."""
+        known = self._known
+        if all(replica in known.places for replica in clock):
+            return known
+        replicas = {*known.places, *clock}
+        nodes = {*self._members, *(node_id_of(replica) for replica in replicas)}
+        ordered = tuple(sorted(nodes, key=natural_order))
+        self._known = known = _Known(ordered, {replica: ordered.index(node_id_of(replica)) for replica in replicas})
+        return known

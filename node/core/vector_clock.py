@@ -72,6 +72,11 @@ class VectorClock:
         """Pairs (replica id, count), in byte order of the replica ids."""
         return self._entries.items()
 
+    @property
+    def entries(self) -> Mapping[str, int]:
+        """The entries, sorted by replica id, to look at without a copy."""
+        return self._entries
+
     def as_dict(self) -> dict[str, int]:
         """A copy as a plain dict, sorted by replica id."""
         return dict(self._entries)

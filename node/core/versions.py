@@ -40,7 +40,7 @@ def rank(version: Version) -> tuple[HybridTimestamp, str]:
 def after_put(siblings: Versions, write: Write, operation: Put) -> Versions:
     """The siblings after a delivered put: those its clock covers are gone, the new version is in."""
     new = Version(write.dot, write.clock, write.timestamp, operation.value)
-    kept = after_delete(siblings, write)
+    kept = after_delete(siblings, write) if siblings else ()
     if not kept:
         return (new,)
     return tuple(sorted((*kept, new), key=rank, reverse=True))

@@ -7,6 +7,7 @@ read as something else or as absent. Records of equal state are equal byte for b
 from __future__ import annotations
 
 import hashlib
+import struct
 import zlib
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,7 +26,9 @@ _T = TypeVar("_T")
 
 LMDB_KEY_MAX_BYTES = 511
 _DIGEST_BYTES = hashlib.sha256().digest_size
-_CHECKSUM_BYTES = 4
+_KEY_RECORD = "a key"
+_CHECKSUM = struct.Struct(">I")
+_CHECKSUM_BYTES = _CHECKSUM.size
 _SEQ_BYTES = 8
 
 # The key that the record belongs to, the dots of its siblings, winner first, and what else each sibling is: clock,
@@ -67,13 +70,13 @@ def dot_of_key(key: bytes) -> Dot:
 
 def sealed(content: bytes) -> bytes:
     """``content`` behind its checksum."""
-    return zlib.crc32(content).to_bytes(_CHECKSUM_BYTES, "big") + content
+    return _CHECKSUM.pack(zlib.crc32(content)) + content
 
 
 def unsealed(record: bytes, what: str) -> bytes:
     """The content of a sealed record; raises StoreCorruptedError, naming ``what``, when the checksum fails."""
     content = record[_CHECKSUM_BYTES:]
-    if zlib.crc32(content).to_bytes(_CHECKSUM_BYTES, "big") != record[:_CHECKSUM_BYTES]:
+    if _CHECKSUM.pack(zlib.crc32(content)) != record[:_CHECKSUM_BYTES]:
         raise StoreCorruptedError(
             f"the record of {what} is damaged (its checksum fails): restore the data directory, or delete it "
             "to let the node start empty as a new replica"
@@ -83,21 +86,17 @@ def unsealed(record: bytes, what: str) -> bytes:
 
 def encode_versions(key: str, versions: Versions) -> bytes:
     """The record of a key's siblings."""
-    return sealed(
-        _pack(
-            (
-                key,
-                [version.dot for version in versions],
-                [(version.clock.as_dict(), version.timestamp, version.value) for version in versions],
-            )
-        )
-    )
+    dots = [version[0] for version in versions]
+    others = [(clock.entries, timestamp, value) for _, clock, timestamp, value in versions]
+    return sealed(_pack((key, dots, others)))
 
 
 def decode_versions(record: bytes, key: str) -> Versions:
     """The siblings in a record; raises StoreCorruptedError when it is not the record of ``key``."""
-    found, dots, others = decoded(_unpack_versions, unsealed(record, "versions of a key"), f"key {key!r}")
-    _check_key(found, key)
+    content = unsealed(record, _KEY_RECORD)
+    found, dots, others = decoded(_unpack_versions, content, _KEY_RECORD)
+    if found != key:
+        raise _misplaced(found, key)
     return tuple(
         [
             Version(dot, VectorClock.trusted(clock), timestamp, value)
@@ -109,14 +108,14 @@ def decode_versions(record: bytes, key: str) -> Versions:
 def decode_dots(record: bytes, key: str) -> list[Dot]:
     """The dots of the siblings in a record; raises StoreCorruptedError as ``decode_versions`` does."""
     dots: list[Dot]
-    found, dots, _ = decoded(_unpack_dots, unsealed(record, "versions of a key"), f"key {key!r}")
-    _check_key(found, key)
+    found, dots, _ = decoded(_unpack_dots, unsealed(record, _KEY_RECORD), _KEY_RECORD)
+    if found != key:
+        raise _misplaced(found, key)
     return dots
 
 
-def _check_key(found: str, key: str) -> None:
-    if found != key:
-        raise StoreCorruptedError(f"the record of key {key!r} belongs to key {found!r}: the database is damaged")
+def _misplaced(found: str, key: str) -> StoreCorruptedError:
+    return StoreCorruptedError(f"the record of key {key!r} belongs to key {found!r}: the database is damaged")
 
 
 def decoded(decode: Callable[[bytes], _T], content: bytes, what: str) -> _T:

@@ -20,6 +20,7 @@ from node.core.hybrid_clock import ZERO, HybridTimestamp
 from node.core.state import SavedReplica
 from node.core.vector_clock import VectorClock
 from node.errors import StoreCorruptedError, StoreFullError, StoreRefusedError
+from node.store import disk_space
 from node.store import identity as identities
 from node.store.database_file import is_whole
 from node.store.records import decode_versions, decoded, dot_of_key, sealed, unsealed, version_key
@@ -78,6 +79,9 @@ class Store:
         self._lock = identities.lock_directory(path)
         try:
             self.identity = self._open(cluster, node, max_bytes)
+        except OSError as error:
+            os.close(self._lock)
+            raise StoreRefusedError(f"data directory {path} cannot be used: {error.strerror}") from None
         except BaseException:
             os.close(self._lock)
             raise
@@ -86,14 +90,7 @@ class Store:
     def _open(self, cluster: str, node: str, max_bytes: int) -> Identity:
         identity = identities.read_identity(self._path)
         if identity is None:
-            identity = identities.new_identity(cluster, node)
-            identities.begin_creation(self._path)
-            self._open_database(max_bytes, create=True)
-            with self._env.begin(write=True) as transaction:
-                transaction.put(_IDENTITY, sealed(msgspec.json.encode(identity)), db=self._tables.meta)
-                transaction.put(POSITION_KEY, sealed(_pack(Position({}, *ZERO, 0))), db=self._tables.meta)
-            identities.end_creation(identity, self._path)
-            return identity
+            return self._create(identities.new_identity(cluster, node), max_bytes)
         identities.check_owner(identity, self._path, cluster=cluster, node=node)
         data = self._path / identities.DATA_FILES[0]
         if not data.exists() or data.stat().st_size == 0:
@@ -106,13 +103,28 @@ class Store:
         self._check_identity(identity)
         return identity
 
+    def _create(self, identity: Identity, max_bytes: int) -> Identity:
+        identities.begin_creation(self._path)
+        self._open_database(max_bytes, create=True)
+        try:
+            with self._env.begin(write=True) as transaction:
+                transaction.put(_IDENTITY, sealed(msgspec.json.encode(identity)), db=self._tables.meta)
+                transaction.put(POSITION_KEY, sealed(_pack(Position({}, *ZERO, 0))), db=self._tables.meta)
+        except lmdb.Error as error:
+            raise StoreRefusedError(f"no database can be made in {self._path} ({error}): check the disk") from None
+        identities.end_creation(identity, self._path)
+        return identity
+
     def _open_database(self, max_bytes: int, *, create: bool) -> None:
+        disk_space.reserve_lock_file(self._path / identities.DATA_FILES[1], _READERS_MAX)
         try:
             self._env = lmdb.open(
                 str(self._path), map_size=max_bytes, max_dbs=8, max_readers=_READERS_MAX, create=create, mode=0o600
             )
             self._tables = Tables(*(self._env.open_db(name.encode(), create=create) for name in Tables._fields))
         except lmdb.Error as error:
+            if create:
+                raise StoreRefusedError(f"no database can be made in {self._path} ({error}): check the disk") from None
             raise StoreRefusedError(
                 f"{self._path} holds no readable database ({error}): restore the data directory"
             ) from None
@@ -138,8 +150,11 @@ class Store:
     @contextlib.contextmanager
     def reader(self) -> Iterator[StoreReader]:
         """A causal cut of what is committed; from any thread."""
-        with self._env.begin() as transaction:
-            yield StoreReader(transaction, self._tables)
+        try:
+            with self._env.begin() as transaction:
+                yield StoreReader(transaction, self._tables)
+        except lmdb.Error as error:
+            raise StoreCorruptedError(f"the local store cannot be read ({error}): check the disk") from None
 
     def load(self) -> SavedReplica:
         """What the replica needs to go on. Raises StoreCorruptedError."""
@@ -180,7 +195,10 @@ class Store:
         except lmdb.MapFullError:
             raise StoreFullError("the local store has reached CAUSALKV_STORE_MAX_BYTES: raise it and restart") from None
         except lmdb.Error as error:
-            if os.strerror(errno.ENOSPC) in str(error) or os.strerror(errno.EDQUOT) in str(error):
+            text = str(error)
+            has_no_room = any(os.strerror(number) in text for number in disk_space.NO_ROOM)
+            # What a full disk cuts short is an input/output error to LMDB.
+            if has_no_room or (os.strerror(errno.EIO) in text and disk_space.is_full(self._path)):
                 raise StoreFullError(
                     "the disk of the data directory is full: free space; no restart is needed"
                 ) from None

@@ -51,23 +51,32 @@ class StoreTransaction:
         self._put = transaction.put
         self._transaction = transaction
         self._tables = tables
+        self._versions = tables.versions
+        self._placed = ""
+        self._place_of_key = b""
 
     def versions(self, key: str) -> Versions:
         """The siblings of a key, winner first; empty when it has no value."""
-        record = self._get(version_key(key), db=self._tables.versions)
+        record = self._get(self._place(key), db=self._versions)
         return () if record is None else decode_versions(record, key)
 
     def dots(self, key: str) -> list[Dot]:
         """The dots of a key's siblings."""
-        record = self._get(version_key(key), db=self._tables.versions)
+        record = self._get(self._place(key), db=self._versions)
         return [] if record is None else decode_dots(record, key)
 
     def set_versions(self, key: str, versions: Versions) -> None:
         """Replace the siblings of a key; an empty tuple leaves nothing behind."""
         if versions:
-            self._put(version_key(key), encode_versions(key, versions), db=self._tables.versions)
+            self._put(self._place(key), encode_versions(key, versions), db=self._versions)
         else:
-            self._transaction.delete(version_key(key), db=self._tables.versions)
+            self._transaction.delete(self._place(key), db=self._versions)
+
+    def _place(self, key: str) -> bytes:
+        """The database's key for ``key``; the last one is remembered, since a key is read and then written."""
+        if key != self._placed:
+            self._placed, self._place_of_key = key, version_key(key)
+        return self._place_of_key
 
     def append_history(self, write: Write) -> None:
         """Keep an applied write for publishing and repair."""
@@ -113,7 +122,7 @@ class StoreTransaction:
 
     def save(self, clock: VectorClock, timestamp: HybridTimestamp, confirmed_seq: int) -> None:
         """Keep the replica's own position."""
-        self._put(POSITION_KEY, sealed(_pack((clock.as_dict(), *timestamp, confirmed_seq))), db=self._tables.meta)
+        self._put(POSITION_KEY, sealed(_pack((clock.entries, *timestamp, confirmed_seq))), db=self._tables.meta)
 
 
 def decode_stored_write(encoded: bytes, dot: Dot) -> Write:

@@ -1,19 +1,20 @@
 """How soon a write is visible at another node, at 500 writes a second, against the raw one-hop latency.
 
-Run by hand: ``python -m tests.benchmarks.visibility``. Both nodes run in this process, so that "visible" is the moment
-when a reader of node 2 would see the write, without the time that HTTP takes; the time starts when the write is
-handed to node 1. The raw latency is that of pika and RabbitMQ alone, at the same rate in the same run.
+Run by hand: ``python -m tests.benchmarks.visibility``. Each node is a process. The time starts when the write is handed
+to node 1 (in process, without HTTP) and ends when a reader of node 2 would see it, two synced commits and a hop later.
+The raw latency is that of pika and RabbitMQ alone, at the same rate in the same run.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.ports import free_port
 from node.core.vector_clock import VectorClock
@@ -25,6 +26,9 @@ from tests.benchmarks import raw_pika
 from tests.benchmarks.figures import Figure, p50, print_figures
 from tests.support.broker import PrivateBroker
 from tests.support.cluster import wait_until
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 WANTED_RATIO = 4.0
 RATE_PER_SECOND = 500.0
@@ -62,16 +66,45 @@ def measure(writes: int, rounds: int) -> list[Figure]:
 
 
 def _visible_seconds(directory: Path, amqp_url: str, cluster: str, writes: int) -> list[float]:
-    nodes = [_node(directory, amqp_url, cluster, name) for name in ("node1", "node2")]
-    for node in nodes:
-        node.start()
-    for node in nodes:
-        wait_until(lambda node=node: node.service.broker_state == "connected", "connected", 10)  # type: ignore[misc]  # bound at once
+    reader = _node(directory, amqp_url, cluster, "node2")
+    here, there = multiprocessing.Pipe()
+    origin = multiprocessing.get_context("spawn").Process(
+        target=_offer_steadily, args=(directory, amqp_url, cluster, writes, there)
+    )
+    reader.start()
+    origin.start()
     try:
-        return _offer_steadily(nodes[0], nodes[1], writes)
+        _wait_connected(reader)
+        replica = here.recv()
+        here.send("go")
+        seen = []
+        for n in range(writes):
+            reader.service.wait_for(VectorClock({replica: n + 1}), 60)
+            seen.append(time.monotonic())
+        begun = here.recv()
     finally:
-        for node in nodes:
-            node.stop()
+        origin.join(30)
+        reader.stop()
+    return [later - earlier for earlier, later in zip(begun, seen, strict=True)]
+
+
+def _offer_steadily(directory: Path, amqp_url: str, cluster: str, writes: int, other: Connection) -> None:
+    """In a process of its own: node 1, and one thread that writes at the rate."""
+    configure_logging(level="warning", form="json", node_id=None)
+    node = _node(directory, amqp_url, cluster, "node1")
+    node.start()
+    _wait_connected(node)
+    other.send(node.store.replica)
+    other.recv()
+    empty = VectorClock()
+    begun = []
+    start = time.monotonic() + 0.1
+    for n in range(writes):
+        time.sleep(max(0.0, start + n / RATE_PER_SECOND - time.monotonic()))
+        begun.append(time.monotonic())
+        node.service.write((Put(f"key{n % 1000}", b'"value"'),), empty, 0)
+    other.send(begun)
+    node.stop()
 
 
 def _node(directory: Path, amqp_url: str, cluster: str, name: str) -> Node:
@@ -88,27 +121,8 @@ def _node(directory: Path, amqp_url: str, cluster: str, name: str) -> Node:
     )
 
 
-def _offer_steadily(origin: Node, reader: Node, writes: int) -> list[float]:
-    """One thread writes at the rate; another waits at the other node for each write in turn."""
-    empty = VectorClock()
-    replica = origin.store.replica
-    begun: list[float] = []
-    latencies: list[float] = []
-
-    def watch() -> None:
-        for n in range(writes):
-            reader.service.wait_for(VectorClock({replica: n + 1}), 60)
-            latencies.append(time.monotonic() - begun[n])
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    start = time.monotonic() + 0.1
-    for n in range(writes):
-        time.sleep(max(0.0, start + n / RATE_PER_SECOND - time.monotonic()))
-        begun.append(time.monotonic())
-        origin.service.write((Put(f"key{n % 1000}", b'"value"'),), empty, 0)
-    watcher.join()
-    return latencies
+def _wait_connected(node: Node) -> None:
+    wait_until(lambda: node.service.broker_state == "connected", f"{node.settings.node_id} is connected", 20)
 
 
 if __name__ == "__main__":

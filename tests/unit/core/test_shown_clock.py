@@ -44,6 +44,6 @@ def test_a_node_that_has_written_is_shown_though_it_is_no_member() -> None:
 def test_what_was_learnt_stays_when_an_older_clock_is_shown() -> None:
     """Lists shown by one node never get shorter."""
     clocks = ShownClocks(["node1"])
-    clocks.learn(clock("node3~aaaa=1"))
-    clocks.learn(clock("node2~aaaa=1"))
+    clocks.shown(clock("node3~aaaa=1"))
+    clocks.shown(clock("node2~aaaa=1"))
     assert clocks.shown(clock("node1~aaaa=2")) == [2, 0, 0]
