@@ -25,6 +25,14 @@ class AcknowledgementTracker:
         self._floor = 0
         self._above: set[int] = set()
 
+    def leave_to_transport(self, connection_epoch: int, tag: int) -> None:
+        """A rejected delivery, which the transport acknowledges itself when its copy is safe.
+
+        It is no hole: else each later delivery would be acknowledged, and remembered here, one by one. An
+        acknowledgement of "all up to" a later one may cover it; the transport stops short of it.
+        """
+        self.settle(connection_epoch, [tag])
+
     def settle(self, connection_epoch: int, tags: list[int]) -> list[Acknowledgement]:
         """What to acknowledge now that these deliveries are durable here."""
         if connection_epoch != self._epoch:

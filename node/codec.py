@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from node.core.dot import Dot, is_replica_id, node_id_of
-from node.core.hybrid_clock import HybridTimestamp
+from node.core.hybrid_clock import COUNTER_MAX, PHYSICAL_MS_MAX, HybridTimestamp
 from node.core.vector_clock import VectorClock
 from node.core.write import Delete, Operation, Put, Write
 from node.errors import MessageRejectedError
@@ -32,8 +32,9 @@ APP_ID = "causalkv"
 KEY_MAX_BYTES = 1024
 CLOCK_MAX_ENTRIES = 1024
 SEQ_MAX = 2**63 - 1
-# Year 5138: far beyond any real clock, far below what would overflow.
-PHYSICAL_MS_MAX = 10**14
+# Arrays and objects inside each other in a write: a value of 128 levels, and the three levels around it.
+NESTING_MAX = 131
+REASON_MAX_CHARACTERS = 300
 
 Seq = Annotated[int, msgspec.Meta(ge=1, le=SEQ_MAX)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=KEY_MAX_BYTES)]
@@ -53,7 +54,7 @@ class _Write(msgspec.Struct, frozen=True, gc=False):
     seq: Seq
     vector_clock: dict[str, Seq]
     timestamp: tuple[
-        Annotated[int, msgspec.Meta(ge=0, le=PHYSICAL_MS_MAX)], Annotated[int, msgspec.Meta(ge=0, le=SEQ_MAX)]
+        Annotated[int, msgspec.Meta(ge=0, le=PHYSICAL_MS_MAX)], Annotated[int, msgspec.Meta(ge=0, le=COUNTER_MAX)]
     ]
     ops: Annotated[list[_Put | _Delete], msgspec.Meta(min_length=1, max_length=100_000)]
 
@@ -88,7 +89,7 @@ def encode_write(write: Write) -> bytes:
         _Write(
             dot.replica,
             dot.seq,
-            clock.as_dict(),
+            clock.entries,  # type: ignore[arg-type]  # encoding only reads it
             timestamp,
             [
                 _Put(operation.key, msgspec.Raw(operation.value))
@@ -119,11 +120,11 @@ def decode_write(encoded: bytes) -> Write:
         # Nearly every write has one operation, and this is the hottest path of a node.
         operations = (_operation(ops[0]),) if len(ops) == 1 else tuple([_operation(op) for op in ops])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MessageRejectedError(f"not a write: {error}") from None
+        raise MessageRejectedError(_short(f"not a write: {error}")) from None
     clock = wire.vector_clock
     if clock.get(wire.replica) != wire.seq:
         raise MessageRejectedError(
-            f"the vector clock of {wire.replica}:{wire.seq} must hold {wire.replica}={wire.seq}, its own dot"
+            _short(f"the vector clock must hold the write's own dot, {wire.seq} for replica {wire.replica}")
         )
     replicas = list(clock)
     if len(replicas) > CLOCK_MAX_ENTRIES or not _KNOWN_REPLICA_IDS.issuperset(replicas):
@@ -146,7 +147,10 @@ def decode_message(body: bytes, *, user_id: str | None = None, node_users: Conta
     from the sender that it names.
     """
     message = _open_message(body, user_id, node_users)
-    writes = [decode_write(bytes(raw)) for raw in message.writes]
+    entries = [bytes(raw) for raw in message.writes]
+    for entry in entries:
+        _check_nesting(entry)
+    writes = [decode_write(entry) for entry in entries]
     for write in writes:
         if write.dot.replica != message.sender:
             raise MessageRejectedError(f"sent by {message.sender}, but {write.dot} is a write of another replica")
@@ -167,11 +171,11 @@ def decode_echo(
     try:
         names = [_decode_name(raw) for raw in message.writes]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MessageRejectedError(f"not a write: {error}") from None
+        raise MessageRejectedError(_short(f"not a write: {error}")) from None
     for name in names:
         if name.replica != replica:
             raise MessageRejectedError(
-                f"sent by {replica}, but {name.replica}:{name.seq} is a write of another replica"
+                _short(f"sent by {replica}, but {name.replica}:{name.seq} is a write of another replica")
             )
     return [name.seq for name in names]
 
@@ -180,7 +184,7 @@ def _open_message(body: bytes, user_id: str | None, node_users: Container[str]) 
     try:
         message = _decode_message(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MessageRejectedError(f"not a causalkv message: {error}") from None
+        raise MessageRejectedError(_short(f"not a causalkv message: {error}")) from None
     if message.format != FORMAT:
         raise MessageRejectedError(f"message format {message.format} is unknown here: this node reads format {FORMAT}")
     _check_replica_ids([message.sender])
@@ -189,6 +193,32 @@ def _open_message(body: bytes, user_id: str | None, node_users: Container[str]) 
     if user_id in node_users and user_id != node_id_of(message.sender):
         raise MessageRejectedError(f"published by user {user_id}, but names {message.sender} as its sender")
     return message
+
+
+def _short(reason: str) -> str:
+    """A reason as logs and headers can bear it, however much of the message it quotes."""
+    return reason if len(reason) <= REASON_MAX_CHARACTERS else f"{reason[:REASON_MAX_CHARACTERS]}…"
+
+
+def _check_nesting(entry: bytes) -> None:
+    """Refuse what nests so deep that reading it again would depend on how much room a thread's stack has left.
+
+    A held write is read again when it is released: what one thread could read and another cannot would look like
+    damage, and what one node takes and another refuses would part them.
+    """
+    # A level takes two bytes; most longer writes have fewer brackets than levels are allowed. Both settle it quickly.
+    if len(entry) <= 2 * NESTING_MAX or entry.count(b"[") + entry.count(b"{") <= NESTING_MAX:
+        return
+    try:
+        layer = [_decode_any(entry)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageRejectedError(_short(f"not a write: {error}")) from None
+    for _ in range(NESTING_MAX + 1):
+        containers = [item for item in layer if isinstance(item, list | dict)]
+        if not containers:
+            return
+        layer = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
+    raise MessageRejectedError(f"a write nests deeper than {NESTING_MAX} levels: use fewer in its values")
 
 
 def _operation(wire: _Put | _Delete) -> Operation:

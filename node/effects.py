@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 _GENERATION_BITS = 40
 # An observation costs as much as applying a write: under load a sample of each commit says enough.
 _LAG_SAMPLES_PER_COMMIT = 20
-_FROM = "from "
 
 
 class Gauges(Protocol):
@@ -80,6 +79,7 @@ class EffectRunner:
         self._lag_samples_left = 0
         self._now_ms = 0
         self._tally: Counter[str] = Counter()
+        self._applied_by_origin: Counter[str] = Counter()
         self._settled: list[Delivery] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
             Accepted: self._accepted,
@@ -122,14 +122,24 @@ class EffectRunner:
             self._acknowledge()
         self._count()
 
+    @property
+    def is_story_cut(self) -> bool:
+        """Whether lines were left out of the log, and it does not say so yet."""
+        return self._story.is_cut
+
+    def finish_story(self) -> None:
+        """Say how many lines were left out of the log, if any."""
+        self._story.flush()
+
     def _count(self) -> None:
         """Count once a transaction: a metric costs about as much as applying a write."""
         tally, metrics = self._tally, self._metrics
         metrics.writes_accepted(tally.pop("accepted", 0))
         metrics.dropped(tally.pop("duplicates", 0), own_echo=False)
         metrics.dropped(tally.pop("own echoes", 0), own_echo=True)
-        for origin, writes in tally.items():
-            metrics.applied(origin.removeprefix(_FROM), writes)
+        for replica, writes in self._applied_by_origin.items():
+            metrics.applied(node_id_of(replica), writes)
+        self._applied_by_origin.clear()
 
     def _settle(self, effect: Acknowledge) -> None:
         self._settled.append(effect.delivery)
@@ -149,6 +159,7 @@ class EffectRunner:
     def _rejected(self, effect: Reject) -> None:
         """Put a message that is not what it should be where operators look; the node goes on."""
         self._metrics.rejected()
+        self._acknowledgements.leave_to_transport(effect.delivery.connection_epoch, effect.delivery.tag)
         self._transport.reject(effect.delivery, effect.reason)
 
     def _accepted(self, effect: Accepted) -> None:
@@ -185,15 +196,15 @@ class EffectRunner:
 
     def _applied(self, effect: Applied) -> None:
         write, held_since_ms = effect
-        origin = node_id_of(write.dot.replica)
         held_seconds = None
-        self._tally[_FROM + origin] += 1
+        self._applied_by_origin[write.dot.replica] += 1
         if held_since_ms is not None:
             held_seconds = max(0.0, (self._now_ms - held_since_ms) / 1000)
             self._metrics.released(held_seconds)
         if self._lag_samples_left:
             self._lag_samples_left -= 1
-            self._metrics.replication_lag(origin, (self._now_ms - write.timestamp.physical_ms) / 1000)
+            lag_seconds = (self._now_ms - write.timestamp.physical_ms) / 1000
+            self._metrics.replication_lag(node_id_of(write.dot.replica), lag_seconds)
         if held_since_ms is None:
             self._story.delivered(write)
         self._story.applied(write, held_seconds)

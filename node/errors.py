@@ -43,6 +43,10 @@ class StoreFullError(StoreError):
     """The disk or the database's size limit is full: nothing of the transaction was written."""
 
 
+class ReplicaFailedError(CausalKVError):
+    """The replica met a fault of this program: the node stops, rather than stall in silence."""
+
+
 # --------------------------------------------------------------------------------------- messages
 
 

@@ -55,6 +55,9 @@ def _run(base_port: int, data_dir: Path, ended: threading.Event) -> int:
             nodes.append(node)
             node.start()
         ended.wait()
+        failures = [node.failure for node in nodes if node.failure is not None]
+        if failures:
+            raise failures[0]
     except CausalKVError as error:
         sys.stderr.write(f"causalkv: {error}\n")
         return 2 if isinstance(error, ConfigurationError) else 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Literal
 
 from node.core.events import Confirmed, PublisherDown, PublisherUp
-from node.replica_thread import AfterCommit, PublishRefused
+from node.inbox import AfterCommit, PublishRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,8 @@ class Link:
         self._consumer_up = False
         self._blocked = False
         self._backlog_left = 0
+        self._consuming_since = 0.0
+        self._last_delivery = 0.0
         self._thread: ReplicaThread | None = None
         self._delay_line: DelayLine | None = None
 
@@ -52,8 +55,15 @@ class Link:
         """Messages that waited in the queue at connect and have not arrived yet."""
         return self._backlog_left
 
+    @property
+    def silent_seconds(self) -> float:
+        """How long nothing has been delivered over this connection."""
+        return time.monotonic() - max(self._consuming_since, self._last_delivery)
+
     def _changed(self) -> None:
-        self._metrics.broker_state(self.state)
+        # Both connections' threads come here: who is last must not show what was before.
+        with self._lock:
+            self._metrics.broker_state(self.state)
 
     def _put(self, item: PublisherUp | PublisherDown | Confirmed | PublishRefused | AfterCommit | Delivery) -> None:
         if self._thread is not None:
@@ -99,6 +109,7 @@ class Link:
         with self._lock:
             self._consumer_up = True
             self._backlog_left = backlog_messages
+            self._consuming_since = time.monotonic()
         self._changed()
         if not backlog_messages:
             self._tell_caught_up()
@@ -117,6 +128,7 @@ class Link:
             self._put(delivery)
         else:
             self._delay_line.delivered(delivery)
+        self._last_delivery = time.monotonic()
         if self._backlog_left:
             with self._lock:
                 self._backlog_left -= 1

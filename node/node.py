@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import CollectorRegistry
 
-from node.codec import decode_echo, decode_message
+from node.codec import CONTENT_TYPE, decode_echo, decode_message
 from node.core.events import Echoed, Received
 from node.core.replica import ReplicaLimits
 from node.core.shown_clock import ShownClocks
 from node.crash_points import CrashPoints
 from node.effects import EffectRunner
+from node.errors import MessageRejectedError
 from node.faults import DelayLine
 from node.http.app import create_app
 from node.http.server import HttpServer
@@ -29,7 +30,7 @@ from node.transport import create_transport
 from node.waiting_room import WaitingRoom
 
 if TYPE_CHECKING:
-    from node.errors import StoreError
+    from node.errors import CausalKVError
     from node.settings import Settings
     from node.transport.port import Delivery
 
@@ -47,10 +48,12 @@ class Node:
         Raises StoreError when the data directory is refused, ConfigurationError when settings contradict.
         """
         self.settings = settings
-        self.failure: StoreError | None = None
+        self.failure: CausalKVError | None = None
         self.ended = ended or threading.Event()
         self._log = structlog.get_logger("causalkv.node")
         crash_points = CrashPoints.from_environment(os.environ) if settings.faults else CrashPoints()
+        # Before the store: a configuration that is refused must not leave a data directory behind.
+        self.transport = create_transport(settings)
         self.store = Store(
             settings.data_path, cluster=settings.cluster, node=settings.node_id, max_bytes=settings.store_max_bytes
         )
@@ -58,8 +61,9 @@ class Node:
         saved = self.store.load()
         shown_clocks = ShownClocks(settings.nodes)
         counts = Counts()
-        waiting_room = WaitingRoom(saved.clock, settings.waiting_max_requests)
-        self.transport = create_transport(settings)
+        waiting_room = WaitingRoom(
+            saved.clock, settings.waiting_max_requests, lambda: self.metrics.limit_reached("waiting_max_requests")
+        )
         story = WriteStory(settings.node_id, shown_clocks.shown, settings.log_writes_per_second)
         effects = EffectRunner(
             self.store.replica,
@@ -83,7 +87,7 @@ class Node:
             crash_points,
             decode=self._decode,
             commit_max_writes=settings.commit_max_writes,
-            failed=self._store_failed,
+            failed=self._failed,
         )
         self._link = Link(self.metrics, self._caught_up)
         self._delay_line = DelayLine(self.thread.put) if settings.faults else None
@@ -114,14 +118,18 @@ class Node:
             host=settings.http_host,
             port=settings.http_port,
             threads=settings.http_threads,
+            running_threads=settings.http_running_threads,
             max_connections=settings.http_max_connections,
             max_body_bytes=2 * settings.value_max_bytes + 65_536,
             limit_reached=self.metrics.limit_reached,
         )
         self.service.parking = server.parked
+        self.service.stepping_out = server.stepped_out
         return server
 
     def _decode(self, delivery: Delivery) -> Received | Echoed:
+        if delivery.content_type not in (None, CONTENT_TYPE):
+            raise MessageRejectedError(f"its content type is {delivery.content_type[:80]!r}: it must be {CONTENT_TYPE}")
         node_users = frozenset(self.settings.nodes)
         # The message id is only a hint at the sender; what counts is checked in the message.
         if (delivery.message_id or "").startswith(f"{self.store.replica}:"):
@@ -134,7 +142,7 @@ class Node:
     def _caught_up(self) -> None:
         self.service.caught_up()
 
-    def _store_failed(self, error: StoreError) -> None:
+    def _failed(self, error: CausalKVError) -> None:
         self.failure = error
         self.ended.set()
 
@@ -157,11 +165,12 @@ class Node:
         self.service.stopping()
         self._http.stop(max(0.1, (deadline - time.monotonic()) / 3))
         self._wait_for_outbox(min(deadline - 3, time.monotonic() + 2))
-        self.thread.stop(max(0.1, deadline - time.monotonic() - 2))
+        has_ended = self.thread.stop(max(0.1, deadline - time.monotonic() - 2))
         self.transport.stop(max(0.1, deadline - time.monotonic() - 1))
         if self._delay_line is not None:
             self._delay_line.stop()
-        self.store.close()
+        if has_ended:  # else it hangs at the disk, and must not find its database closed
+            self.store.close()
         self._log.info("stopped", outbox=self.service.outbox_count)
 
     def _wait_for_outbox(self, deadline: float) -> None:

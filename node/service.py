@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from node.core.dot import Dot
 from node.errors import UnavailableError
-from node.replica_thread import AfterCommit
+from node.inbox import Look
 from node.submission import Submission
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ COMMIT_TIMEOUT_SECONDS = 30.0
 MISSING_DOTS_SHOWN = 100
 # A node whose broker does not answer is as caught up as it can be: it serves (DESIGN I5).
 BROKER_GRACE_SECONDS = 3.0
+# A backlog of which nothing arrives any more has gone (a queue was purged): waiting for it would last for ever.
+BACKLOG_GRACE_SECONDS = 10.0
 
 
 class ReadResult(NamedTuple):
@@ -86,6 +88,7 @@ class ReplicaService:
         self.incarnation = store.identity.incarnation
         self.replica = store.replica
         self.parking: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
+        self.stepping_out: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         self._settings = settings
         self._store = store
         self._thread = thread
@@ -108,7 +111,8 @@ class ReplicaService:
         self.wait_for(context, wait_seconds)
         submission = Submission(operations, context)
         self._thread.put(submission)
-        return submission.result(COMMIT_TIMEOUT_SECONDS)
+        with self.stepping_out():
+            return submission.result(COMMIT_TIMEOUT_SECONDS)
 
     def read(self, key: str, context: VectorClock, wait_seconds: float) -> ReadResult:
         """Read a key in a state that includes ``context``.
@@ -149,7 +153,7 @@ class ReplicaService:
             answer.extend(_held_reports(replica, limit))
             answered.set()
 
-        self._thread.put(AfterCommit(look))
+        self._thread.put(Look(look))
         if not answered.wait(COMMIT_TIMEOUT_SECONDS):
             raise UnavailableError("the replica is busy or stopping: try again")
         return answer
@@ -192,6 +196,8 @@ class ReplicaService:
         if self._ready:
             return True, ""
         if self._link.state != "disconnected":
+            if self._link.silent_seconds > BACKLOG_GRACE_SECONDS:
+                return True, ""
             return False, f"catching up: {self._link.backlog_messages} messages of the backlog have not arrived yet"
         if time.monotonic() - self._started_at < BROKER_GRACE_SECONDS:
             return False, "connecting to the broker"
@@ -202,8 +208,9 @@ class ReplicaService:
         self._ready = True
 
     def stopping(self) -> None:
-        """Accept nothing more."""
+        """Accept nothing more, and let nobody wait."""
         self._stopping = True
+        self._waiting_room.close()
 
     def status_details(self) -> dict[str, Any]:
         """More for /status; JSON-ready, no secrets."""

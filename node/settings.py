@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from node.errors import ConfigurationError
@@ -62,7 +62,10 @@ class Settings(BaseSettings):
     outbox_max_writes: int = Field(
         default=1_000_000, ge=1, description="writes not yet confirmed by the broker; beyond it writes get 429"
     )
-    http_threads: int = Field(default=16, ge=2, le=512, description="requests worked on at the same time")
+    http_threads: int = Field(default=64, ge=2, le=512, description="requests in progress at the same time")
+    http_running_threads: int = Field(
+        default=2, ge=1, le=64, description="of these, requests that run at the same instant; the others wait"
+    )
     http_max_connections: int = Field(default=1_000, ge=10, le=100_000, description="open HTTP connections")
     waiting_max_requests: int = Field(
         default=256, ge=1, le=4096, description="requests that wait for their causal context; beyond it 429"
@@ -114,12 +117,6 @@ class Settings(BaseSettings):
             raise ValueError("use an address such as http://127.0.0.1:8001")
         return value
 
-    @model_validator(mode="after")
-    def _check_together(self) -> Settings:
-        if self.pack_max_bytes > 8 * MIB:
-            raise ValueError("CAUSALKV_PACK_MAX_BYTES must leave room below the broker's 16 MiB message limit")
-        return self
-
     @property
     def data_path(self) -> Path:
         """The data directory, with its default filled in."""
@@ -128,7 +125,8 @@ class Settings(BaseSettings):
     @property
     def public_url(self) -> str:
         """Where browsers and clients reach this node."""
-        return self.advertised_url or f"http://{self.http_host}:{self.http_port}"
+        host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host  # IPv6
+        return self.advertised_url or f"http://{host}:{self.http_port}"
 
     @property
     def amqp_urls(self) -> tuple[str, ...]:
@@ -178,5 +176,13 @@ def _parse_flags(arguments: list[str]) -> dict[str, str]:
         flag = "--" + name.replace("_", "-")
         text = f"{field.description} [{ENVIRONMENT_PREFIX}{name.upper()}]".replace("%", "%%")
         parser.add_argument(flag, dest=name, default=None, metavar="VALUE", help=text)
-    parsed = parser.parse_args(arguments)
-    return {name: value for name, value in vars(parsed).items() if value is not None}
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # Only the name: what stands behind it may be a broker address with its password.
+        name = unknown[0].partition("=")[0] if unknown[0].startswith("-") else "a value without a flag"
+        parser.error(f"unknown argument: {name[:80]!r}")
+    given = {name: value for name, value in vars(parsed).items() if value is not None}
+    empty = [name for name, value in given.items() if not value]
+    if empty:
+        parser.error(f"--{empty[0].replace('_', '-')} is empty: give it a value or leave it out")
+    return given

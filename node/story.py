@@ -86,6 +86,11 @@ class WriteStory:
         self._left_out += 1
         return False
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether lines were left out that ``flush`` has yet to count."""
+        return self._left_out > 0
+
     def flush(self) -> None:
         """Log how many lines were left out, if any."""
         if self._left_out:

@@ -35,7 +35,9 @@ class Submission:
         self._answered.release()
 
     def fail(self, error: CausalKVError) -> None:
-        """The write was not made."""
+        """The write was not made, or nobody knows; an answer that was given before stands."""
+        if self._write is not None or self._error is not None:
+            return
         self._error = error
         self._answered.release()
 

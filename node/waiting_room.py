@@ -12,10 +12,16 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from node.errors import ContextNotReachedError, LimitReachedError
+from node.errors import ContextNotReachedError, LimitReachedError, UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from node.core.vector_clock import SequenceRange, VectorClock
+
+
+def _nothing() -> None:
+    """Nobody counts."""
 
 
 class _Waiter:
@@ -29,11 +35,14 @@ class _Waiter:
 class WaitingRoom:
     """Holds the node's published clock and those who wait for more; safe from any thread."""
 
-    def __init__(self, clock: VectorClock, max_requests: int) -> None:
+    def __init__(self, clock: VectorClock, max_requests: int, limit_reached: Callable[[], None] = _nothing) -> None:
+        """``limit_reached`` is called for each request that finds ``max_requests`` others waiting."""
         self._lock = threading.Lock()
         self._clock = clock
         self._max_requests = max_requests
+        self._limit_reached = limit_reached
         self._count = 0
+        self._closed = False
         self._by_replica: dict[str, list[tuple[int, int, _Waiter]]] = {}
         self._tie_breaker = itertools.count()
 
@@ -46,6 +55,14 @@ class WaitingRoom:
     def waiting_requests(self) -> int:
         """Requests that wait now."""
         return self._count
+
+    def close(self) -> None:
+        """The node stops: let everybody go who waits, and nobody wait any more."""
+        with self._lock:
+            self._closed = True
+            for queue in self._by_replica.values():
+                for _, _, waiter in queue:
+                    waiter.reached.set()
 
     def advance(self, clock: VectorClock) -> None:
         """Publish a later clock and wake those who have waited for it."""
@@ -74,7 +91,8 @@ class WaitingRoom:
     def wait(self, context: VectorClock, timeout_seconds: float) -> None:
         """Return once ``context`` is applied here.
 
-        Raises ContextNotReachedError after the timeout, LimitReachedError at once when too many wait already.
+        Raises ContextNotReachedError after the timeout, LimitReachedError at once when too many wait already,
+        UnavailableError when the node stops.
         """
         if context <= self._clock:
             return
@@ -82,7 +100,10 @@ class WaitingRoom:
             raise _not_reached(self._clock.missing(context), timeout_seconds)
         waiter = _Waiter(context)
         with self._lock:
+            if self._closed:
+                raise _stopping()
             if self._count >= self._max_requests:
+                self._limit_reached()
                 raise LimitReachedError(
                     f"{self._max_requests} requests wait for their causal context here already: try another node, or "
                     "later"
@@ -96,8 +117,11 @@ class WaitingRoom:
             # A waiter that gave up stays in its queue until its dot comes; marked, it is dropped there.
             waiter.reached.set()
             missing = self._clock.missing(context)
+            closed = self._closed
             if missing:
                 self._forget(waiter)
+        if missing and closed:
+            raise _stopping()
         if missing:
             raise _not_reached(missing, timeout_seconds)
 
@@ -111,6 +135,10 @@ class WaitingRoom:
                     self._by_replica[replica] = kept
                 else:
                     del self._by_replica[replica]
+
+
+def _stopping() -> UnavailableError:
+    return UnavailableError("this node is stopping: use another node")
 
 
 def _not_reached(missing: dict[str, SequenceRange], timeout_seconds: float) -> ContextNotReachedError:

@@ -17,13 +17,19 @@ class HybridTimestamp(NamedTuple):
 
 
 ZERO = HybridTimestamp(0, 0)
+# Year 5138: far beyond any real clock, far below what would overflow.
+PHYSICAL_MS_MAX = 10**14
+COUNTER_MAX = 2**63 - 1
 
 
 def next_local(last: HybridTimestamp, now_ms: int) -> HybridTimestamp:
-    """The timestamp of a local write: after everything this replica has seen, at the wall clock if that is later."""
+    """The timestamp of a local write: after everything this replica has seen, at the wall clock if that is later.
+
+    At the end of the numbers, where only a forged timestamp leads, it stays: no peer would accept what lies beyond.
+    """
     if now_ms > last.physical_ms:
         return HybridTimestamp(now_ms, 0)
-    return HybridTimestamp(last.physical_ms, last.counter + 1)
+    return HybridTimestamp(last.physical_ms, min(last.counter + 1, COUNTER_MAX))
 
 
 def observed(last: HybridTimestamp, remote: HybridTimestamp) -> HybridTimestamp:

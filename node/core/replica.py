@@ -40,6 +40,8 @@ from node.core.versions import after_delete, after_put
 from node.core.write import Put, Write
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from node.core.state import ReplicaState, SavedReplica
 
 
@@ -50,6 +52,7 @@ class ReplicaLimits(NamedTuple):
     publish_window_messages: int = 64
     pack_max_writes: int = 500
     pack_max_bytes: int = 256 * 1024
+    clock_max_entries: int = 1_000
 
 
 class Replica:
@@ -163,6 +166,10 @@ class Replica:
         own_seqs = [dot.seq for dot, *_ in event.writes if dot.replica == self.replica]
         if own_seqs and max(own_seqs) > self._own_seq:
             return [self._reject_forged(event.delivery)]
+        if self._would_outgrow(event.writes):
+            return [
+                Reject(event.delivery, f"more than {self._limits.clock_max_entries} replicas: no clock may grow so")
+            ]
         effects: list[Effect] = []
         applied, buffer = self._applied, self._buffer
         for write in event.writes:
@@ -181,6 +188,11 @@ class Replica:
                 effects.append(HeldBack(write, missing))
         effects.append(Acknowledge(event.delivery))
         return effects
+
+    def _would_outgrow(self, writes: Sequence[Write]) -> bool:
+        """Whether these would make this replica's clock larger than what its peers accept in its own writes."""
+        new = {write.dot.replica for write in writes} - self._applied.keys()
+        return bool(new) and len(self._applied) + len(new) > self._limits.clock_max_entries
 
     def _hear_echo(self, event: Echoed) -> list[Effect]:
         """Own writes are applied already; nothing in them is worth decoding."""

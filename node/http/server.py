@@ -7,6 +7,7 @@ request to arrive, time for an answer to be taken, idle time; worker threads see
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import threading
@@ -19,10 +20,11 @@ from waitress.adjustments import Adjustments
 
 from node.errors import ConfigurationError
 from node.http.connections import Channel, LingeringClose, Server
+from node.http.turnstile import Turnstile
 from node.http.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from _typeshed.wsgi import WSGIApplication
@@ -33,6 +35,7 @@ log = structlog.get_logger("causalkv.http")
 HEAD_MAX_BYTES = 128 * 1024
 BACKLOG_CONNECTIONS = 1024
 REQUEST_TIMEOUT_SECONDS = 60.0
+RUNNING_THREADS = 2
 ANSWER_TIMEOUT_SECONDS = 60.0
 IDLE_TIMEOUT_SECONDS = 120.0
 SWEEP_SECONDS = 1.0
@@ -56,11 +59,13 @@ class HttpServer:
         threads: int,
         max_connections: int,
         max_body_bytes: int,
+        running_threads: int = RUNNING_THREADS,
         request_timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
         answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
         limit_reached: Callable[[str], None] = lambda _limit: None,
     ) -> None:
-        self._app = app
+        self._turnstile = Turnstile(running_threads)
+        self._app = self._turnstile.around(app)
         self._host = host
         self._port = port
         self._max_connections = max_connections
@@ -82,9 +87,15 @@ class HttpServer:
         """The port that is listened on, once started."""
         return self._port
 
-    def parked(self) -> AbstractContextManager[None]:
-        """Around a wait inside a request: another worker takes its place meanwhile."""
-        return self._workers.parked()
+    @contextlib.contextmanager
+    def parked(self) -> Iterator[None]:
+        """Around a wait inside a request that may be long: another worker takes its place meanwhile."""
+        with self._workers.parked(), self._turnstile.stepped_out():
+            yield
+
+    def stepped_out(self) -> AbstractContextManager[None]:
+        """Around a wait inside a request that is short: another worker runs meanwhile."""
+        return self._turnstile.stepped_out()
 
     # ------------------------------------------------------------------------------- starting
 

@@ -191,7 +191,9 @@ class Store:
         """
         try:
             with self._env.begin(write=True) as transaction:
-                yield StoreTransaction(transaction, self._tables)
+                staged = StoreTransaction(transaction, self._tables)
+                yield staged
+                staged.flush()
         except lmdb.MapFullError:
             raise StoreFullError("the local store has reached CAUSALKV_STORE_MAX_BYTES: raise it and restart") from None
         except lmdb.Error as error:

@@ -26,7 +26,7 @@ from tests.support.broker import PrivateBroker
 from tests.support.cluster import ClusterUnderTest, wait_until
 
 WANTED_RATIO = 0.5
-HTTP_THREADS = 16
+HTTP_THREADS = 64
 
 
 def main() -> int:

@@ -78,7 +78,7 @@ def test_a_held_write_is_looked_at_once_for_each_entry_of_its_clock_at_most(
 
     *early, last = writes = order()
     disk = DurableState("observer")
-    replica = Replica(disk.saved(), ReplicaLimits())
+    replica = Replica(disk.saved(), ReplicaLimits(clock_max_entries=2 * WRITES))
     replica.step(Received("early", early, 0), disk.begin())
     assert len(replica.held) == WRITES - 1
     held = {write.dot: write for write in early}

@@ -93,6 +93,6 @@ def decode_versions(versions: Records) -> dict[str, list[tuple[str, int, str]]]:
     """(replica, seq, value) of the siblings of each key, winner first."""
     shown = {}
     for record in versions.values():
-        key, siblings = msgspec.msgpack.decode(record[_CHECKSUM_BYTES:])
-        shown[key] = [(replica, seq, json.loads(value)) for replica, seq, _, _, _, value in siblings]
+        key, dots, others = msgspec.msgpack.decode(record[_CHECKSUM_BYTES:])
+        shown[key] = [(*dot, json.loads(value)) for dot, (_, _, value) in zip(dots, others, strict=True)]
     return shown

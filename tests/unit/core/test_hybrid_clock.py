@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from node.core.hybrid_clock import ZERO, HybridTimestamp, next_local, observed, skew_ms
+from node.core.hybrid_clock import COUNTER_MAX, PHYSICAL_MS_MAX, ZERO, HybridTimestamp, next_local, observed, skew_ms
 
 
 def test_a_local_write_takes_the_wall_clock_when_that_is_later() -> None:
@@ -38,3 +38,9 @@ def test_skew_says_how_far_a_timestamp_is_ahead() -> None:
     """Positive ahead, negative behind."""
     assert skew_ms(HybridTimestamp(1_500, 0), now_ms=1_000) == 500
     assert skew_ms(HybridTimestamp(400, 9), now_ms=1_000) == -600
+
+
+def test_a_forged_timestamp_at_the_end_of_the_numbers_leads_no_further() -> None:
+    """What lies beyond would be refused by every peer, and the node could replicate nothing any more."""
+    end = HybridTimestamp(PHYSICAL_MS_MAX, COUNTER_MAX)
+    assert next_local(end, 1_700_000_000_000) == end

@@ -329,3 +329,13 @@ def test_several_events_share_one_transaction() -> None:
     (accepted,) = only(effects, Accepted)
     assert accepted.write.clock == clock("a=1 b=1")
     assert bench.values("x") == ["mine"]
+
+
+def test_writes_of_more_replicas_than_a_clock_may_name_are_rejected() -> None:
+    """Peers refuse a larger clock: taking them in would end this replica's own replication."""
+    bench = Bench("a", ReplicaLimits(clock_max_entries=2))
+    bench.write(put("x", "mine"))
+    bench.receive(write("b:1", put("x", "theirs")))
+    (rejected,) = only(bench.receive(write("c:1", put("x", "one too many"))), Reject)
+    assert "replicas" in rejected.reason
+    assert only(bench.receive(write("b:2", put("x", "theirs"))), Applied)
