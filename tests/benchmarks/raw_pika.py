@@ -113,7 +113,9 @@ def _publish(url: str, exchange: str, messages: int, rate_per_second: float | No
     due: deque[float] = deque()
 
     def send(channel: Any) -> None:
-        while state["sent"] < messages and state["sent"] - state["confirmed"] < WINDOW_MESSAGES:
+        # At a steady rate the clock decides, not the window.
+        window = messages if rate_per_second is not None else WINDOW_MESSAGES
+        while state["sent"] < messages and state["sent"] - state["confirmed"] < window:
             if due and time.monotonic() < due[0]:
                 channel.connection.ioloop.call_later(due[0] - time.monotonic(), lambda: send(channel))
                 return
