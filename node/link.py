@@ -55,10 +55,18 @@ class Link:
         """Messages that waited in the queue at connect and have not arrived yet."""
         return self._backlog_left
 
-    @property
-    def silent_seconds(self) -> float:
-        """How long nothing has been delivered over this connection."""
-        return time.monotonic() - max(self._consuming_since, self._last_delivery)
+    def forget_lost_backlog(self, after_seconds: float) -> None:
+        """Wait no longer for a backlog of which nothing has arrived for so long: its queue was purged.
+
+        What did arrive must still become durable before the node has caught up.
+        """
+        with self._lock:
+            silent_seconds = time.monotonic() - max(self._consuming_since, self._last_delivery)
+            is_lost = self._consumer_up and self._backlog_left > 0 and silent_seconds > after_seconds
+            if is_lost:
+                self._backlog_left = 0
+        if is_lost:
+            self._tell_caught_up()
 
     def _changed(self) -> None:
         # Both connections' threads come here: who is last must not show what was before.
@@ -129,12 +137,11 @@ class Link:
         else:
             self._delay_line.delivered(delivery)
         self._last_delivery = time.monotonic()
-        if self._backlog_left:
-            with self._lock:
-                self._backlog_left -= 1
-                last = self._backlog_left == 0
-            if last:
-                self._tell_caught_up()
+        with self._lock:
+            is_last = self._backlog_left == 1
+            self._backlog_left = max(0, self._backlog_left - 1)
+        if is_last:
+            self._tell_caught_up()
 
     def _tell_caught_up(self) -> None:
         def tell(replica: Replica) -> None:  # noqa: ARG001  # what an item of the inbox is called with

@@ -196,8 +196,7 @@ class ReplicaService:
         if self._ready:
             return True, ""
         if self._link.state != "disconnected":
-            if self._link.silent_seconds > BACKLOG_GRACE_SECONDS:
-                return True, ""
+            self._link.forget_lost_backlog(BACKLOG_GRACE_SECONDS)
             return False, f"catching up: {self._link.backlog_messages} messages of the backlog have not arrived yet"
         if time.monotonic() - self._started_at < BROKER_GRACE_SECONDS:
             return False, "connecting to the broker"

@@ -128,3 +128,33 @@ def test_an_outage_while_catching_up_does_not_make_a_node_ready(tmp_path: Path) 
         running.wait(lambda: running.service.broker_state == "connected", "connected again")
         running.wait(lambda: running.service.ready[0], "ready")
         assert running.service.clock[NODE2] == 1000
+
+
+def test_a_backlog_that_is_not_durable_yet_is_waited_for_however_long_nothing_arrives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it came, and then silence: a node with a full disk has not caught up."""
+    monkeypatch.setattr("node.service.BACKLOG_GRACE_SECONDS", 0.0)
+    with RunningReplica(tmp_path) as running:
+        for seq in range(1, 11):
+            running.receive(put_write(NODE2, seq))
+        gate = threading.Event()
+        running.start(connect=False)
+        running.hold_the_thread(gate)
+        running.connect()
+        running.wait(lambda: running.service.broker_state == "connected", "connected")
+        assert not running.service.ready[0]
+        gate.set()
+        running.wait(lambda: running.service.ready[0], "ready")
+        assert running.service.clock[NODE2] == 10
+
+
+def test_a_backlog_that_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody purged the queue: what was announced never comes."""
+    monkeypatch.setattr("node.service.BACKLOG_GRACE_SECONDS", 0.0)
+    with RunningReplica(tmp_path) as running:
+        running.start()
+        running.wait(lambda: running.service.ready[0], "ready")
+        running.service._ready = False
+        running.node._link.consumer_up(2, 5)
+        running.wait(lambda: running.service.ready[0], "ready")
