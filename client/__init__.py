@@ -8,9 +8,23 @@ with Client() as client:
     session.get("x", node="node2").value  # waits until node2 has it
 """
 
-from client.answers import CausalBuffer, HeldWrite, NodeStatus, Sibling, Value, Written
+from client.answers import (
+    AckLevel,
+    CausalBuffer,
+    Healing,
+    HeldWrite,
+    Member,
+    MemberRemoved,
+    Members,
+    NodeStatus,
+    Repair,
+    Sibling,
+    SnapshotProgress,
+    Value,
+    Written,
+)
 from client.causal_token import CausalToken
-from client.client import Client, Reply, Session
+from client.client import Client, Reply
 from client.errors import (
     AnswerLostError,
     ClientError,
@@ -32,8 +46,10 @@ from client.errors import (
     UnreachableError,
     UsageError,
 )
+from client.session import Session
 
 __all__ = [
+    "AckLevel",
     "AnswerLostError",
     "CausalBuffer",
     "CausalToken",
@@ -44,18 +60,24 @@ __all__ = [
     "ContextNotReachedError",
     "DiskFullError",
     "ForeignContextError",
+    "Healing",
     "HeldWrite",
     "InvalidRequestError",
     "InvalidTokenError",
     "LimitReachedError",
+    "Member",
+    "MemberRemoved",
+    "Members",
     "NoNodeCouldError",
     "NodeStatus",
     "NotFoundError",
     "OutcomeUnknownError",
+    "Repair",
     "Reply",
     "Session",
     "SessionFileError",
     "Sibling",
+    "SnapshotProgress",
     "UnavailableError",
     "UnexpectedAnswerError",
     "UnknownNodeError",

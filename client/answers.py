@@ -7,20 +7,34 @@ floats do not.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from client.causal_token import CausalToken
 
+AckLevel = Literal["local", "broker", "all"]
+"""How far a write is: on the disk of the node that took it, in every member's queue, applied by every member."""
+
+ACK_LEVELS: tuple[AckLevel, ...] = get_args(AckLevel)
+"""From the least to the most."""
+
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """A put or a delete that was accepted; ``vc`` is its clock, one number per node."""
+    """A put or a delete that was accepted; ``vc`` is its clock, one number per node.
+
+    ``acked``, when a level was asked for: the one that was reached by the time of the answer.
+    """
 
     message: str
     vc: list[int]
+    acked: AckLevel | None = None
     answer: dict[str, Any]
     text: bytes
+
+    def has_reached(self, level: AckLevel) -> bool:
+        """Tell whether the write is known to be at this level, or further."""
+        return self.acked is not None and ACK_LEVELS.index(self.acked) >= ACK_LEVELS.index(level)
 
 
 class Sibling(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,11 +73,82 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(self.text, type=StoredTexts)
 
 
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """One member of the cluster, as the node that was asked knows it.
+
+    ``replica``: the replica id under which it writes, None when it was never heard. ``alive``: it told its clock
+    lately, ``silent_seconds`` ago. ``away``: silent for so long that it holds back no history. ``lag_writes``: writes
+    that the node has and this member lacks; ``holds_back_writes``: those kept in history for it.
+    ``clock_ahead_seconds``: its wall clock against the node's, None when it was never heard.
+    """
+
+    node: str
+    alive: bool
+    replica: str | None = None
+    away: bool = False
+    silent_seconds: float = 0.0
+    lag_writes: int = 0
+    holds_back_writes: int = 0
+    clock_ahead_seconds: float | None = None
+    url: str | None = None
+
+
+class Members(msgspec.Struct, frozen=True, kw_only=True):
+    """The members of the cluster, as the node at the address ``reached_at`` knows them."""
+
+    members: list[Member]
+    reached_at: str
+    answer: dict[str, Any]
+    text: bytes
+
+
+class MemberRemoved(msgspec.Struct, frozen=True, kw_only=True):
+    """The node ``removed`` is out of the cluster for good; ``members`` are those that are left."""
+
+    removed: str
+    members: list[Member]
+    answer: dict[str, Any]
+    text: bytes
+
+
+class Repair(msgspec.Struct, frozen=True, kw_only=True):
+    """Writes that were missing at a node and came from ``peer``; ``at`` is the node's time, in seconds since 1970."""
+
+    missing: str
+    writes: int
+    peer: str = msgspec.field(name="from")
+    at: float
+
+
+class SnapshotProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """The last snapshot that a node took from ``peer``: ``taking``, ``adopted``, or ``refused`` for a ``reason``."""
+
+    state: str
+    peer: str = msgspec.field(name="from")
+    parts: int = 0
+    keys: int = 0
+    reason: str = ""
+
+
+class Healing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node repairs.
+
+    ``asking_for``: how often it has asked for missing writes, by the replica that made them. ``catching_up_writes``:
+    what it lacked when last looked at since its start, None while it has heard nobody. ``repairs``: the last ones.
+    """
+
+    asking_for: dict[str, int] = {}
+    catching_up_writes: int | None = None
+    repairs: list[Repair] = []
+    snapshot: SnapshotProgress | None = None
+
+
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How a node is.
 
-    ``clock`` counts the applied writes per replica, ``vc`` the same per node; ``held`` and ``outbox`` are
-    numbers of writes: waiting for a cause, and not yet confirmed by the broker.
+    ``clock`` counts the applied writes per replica, ``vc`` the same per node. ``held``, ``outbox``,
+    ``missing_writes`` and ``history_writes`` are numbers of writes: waiting for a cause, not yet confirmed by the
+    broker, known to be elsewhere and not here, and kept for repair.
     """
 
     node: str
@@ -74,6 +159,10 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     held: int
     outbox: int
     broker: str
+    members: list[Member] = []
+    missing_writes: int = 0
+    history_writes: int = 0
+    healing: Healing = Healing()
     answer: dict[str, Any]
     text: bytes
 

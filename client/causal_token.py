@@ -61,7 +61,7 @@ class CausalToken:
 
     def __str__(self) -> str:
         """Return the header form, replicas in natural order."""
-        return ",".join(f"{replica}={self.counts[replica]}" for replica in sorted(self.counts, key=_natural_order))
+        return ",".join(f"{replica}={self.counts[replica]}" for replica in sorted(self.counts, key=natural_order))
 
     def __or__(self, other: CausalToken) -> CausalToken:
         """Merge: the least token that covers both."""
@@ -81,6 +81,6 @@ class CausalToken:
         return hash(frozenset(self.counts.items()))
 
 
-def _natural_order(replica: str) -> list[tuple[int, str]]:
-    """Sort key that puts node2 before node10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", replica)]
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """Sort key, for replicas and nodes, that puts node2 before node10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]

@@ -13,24 +13,28 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from client import demo as founding_demo
-from client import render
+from client import render, render_nodes
+from client.answers import AckLevel
 from client.client import Reply
 from client.errors import NoNodeCouldError, UsageError
 from client.invocation import (
     Options,
     command,
     common_options,
+    confirm,
     kept_session,
     open_client,
     say,
     session_file,
 )
 from client.nodes import urls_from_environment
+from client.protocol import ACK_TIMEOUT_DEFAULT_SECONDS, ACK_TIMEOUT_MAX_SECONDS
 from client.values import ValueType, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from client.answers import Written
     from client.client import Client
 
 AnswerT = TypeVar("AnswerT")
@@ -48,11 +52,30 @@ app.callback()(common_options)
 session_app.callback()(common_options)
 
 Key = Annotated[str, typer.Argument(help="The key.", show_default=False)]
+AckOption = Annotated[
+    AckLevel | None,
+    typer.Option(
+        "--ack",
+        help="Return when the write is on this node's disk, in every member's queue, or applied by every member. "
+        "It is done either way: the answer says which level was reached.",
+    ),
+]
+AckTimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--ack-timeout",
+        help="The longest that --ack waits.",
+        show_default=f"{ACK_TIMEOUT_DEFAULT_SECONDS:g}",
+        metavar="SECONDS",
+        min=0,
+        max=ACK_TIMEOUT_MAX_SECONDS,
+    ),
+]
 
 
 @app.command()
 @command
-def put(
+def put(  # noqa: PLR0917  # typer passes parameters by name
     options: Options,
     key: Key,
     value: Annotated[
@@ -62,15 +85,21 @@ def put(
     value_type: Annotated[
         ValueType, typer.Option("--type", help="Store VALUE as a string as it is, or as the JSON value that it spells.")
     ] = ValueType.STRING,
+    ack: AckOption = None,
+    ack_timeout: AckTimeoutOption = None,
 ) -> None:
-    """Store VALUE under KEY. Put -- before a KEY or VALUE that begins with a dash."""
+    """Store VALUE under KEY. Put -- before a KEY or VALUE that begins with a dash.
+
+    Example: python -m client put greeting hello --ack all --ack-timeout 10
+    """
     parsed = read_value(value, value_type)
     with kept_session(options) as session:
-        written = session.put(key, parsed, node=options.node)
+        written = session.put(key, parsed, node=options.node, ack=ack, ack_timeout=ack_timeout)
     if options.json:
         render.show_answer(written)
     else:
         render.show_put(key, parsed, written)
+    _say_when_not_reached(ack, written)
 
 
 @app.command()
@@ -93,27 +122,34 @@ def get(
 
 @app.command()
 @command
-def delete(options: Options, key: Key) -> None:
-    """Delete KEY; also done when there is none."""
+def delete(options: Options, key: Key, ack: AckOption = None, ack_timeout: AckTimeoutOption = None) -> None:
+    """Delete KEY; also done when there is none.
+
+    Example: python -m client delete greeting --ack broker
+    """
     with kept_session(options) as session:
-        written = session.delete(key, node=options.node)
+        written = session.delete(key, node=options.node, ack=ack, ack_timeout=ack_timeout)
     if options.json:
         render.show_answer(written)
     else:
         render.show_delete(key, written)
+    _say_when_not_reached(ack, written)
 
 
 @app.command()
 @command
 def status(options: Options) -> None:
-    """Show how the nodes are. Belongs to no session."""
+    """Show how the nodes are, how each sees the others, and what is being healed. Belongs to no session.
+
+    Example: python -m client status --node node2 --json
+    """
     with open_client(options) as client:
         replies = client.status_of_all() if options.node is None else [_reply_of(client, options.node, client.status)]
     _fail_when_none_answered(replies)
     if options.json:
-        _show_json_of_nodes(options, [render.node_json(reply) for reply in replies])
+        _show_json_of_nodes(options, [render_nodes.node_json(reply) for reply in replies])
     else:
-        render.show_statuses(replies)
+        render_nodes.show_statuses(replies)
     _say_who_did_not_answer(replies)
 
 
@@ -131,10 +167,51 @@ def buffer(options: Options) -> None:
     _fail_when_none_answered(replies)
     if options.json:
         named = [(reply, names.get(reply.url)) for reply in replies]
-        _show_json_of_nodes(options, [render.node_json(reply, node=name) for reply, name in named])
+        _show_json_of_nodes(options, [render_nodes.node_json(reply, node=name) for reply, name in named])
     else:
-        render.show_buffers((names.get(reply.url, reply.url), reply.answer) for reply in replies if reply.answer)
+        render_nodes.show_buffers((names.get(reply.url, reply.url), reply.answer) for reply in replies if reply.answer)
     _say_who_did_not_answer(replies)
+
+
+@app.command()
+@command
+def members(options: Options) -> None:
+    """Show who belongs to the cluster, who lives, how far each is, and who holds back history. Belongs to no session.
+
+    Example: python -m client members --node node1
+    """
+    with open_client(options) as client:
+        known = client.members(options.node)
+    if options.json:
+        render.show_json({"reached_at": known.reached_at, **known.answer})
+    else:
+        render_nodes.show_members(known)
+
+
+@app.command()
+@command
+def remove(
+    options: Options,
+    name: Annotated[str, typer.Argument(help="The node that goes.", metavar="NODE", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Also while it is alive.")] = False,  # noqa: FBT002  # typer passes parameters by name
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, on a terminal, whether it is meant.")] = False,  # noqa: FBT002  # as above
+) -> None:
+    """Take NODE out of the cluster for good: its queue is deleted, its writes stay. Belongs to no session.
+
+    A node that is alive is refused: stop it first, or use --force. It joins again when it is started without its data.
+
+    Example: python -m client remove node4 --force --yes
+    """
+    if not yes:
+        confirm(f"Take {name} out of the cluster for good, and delete its queue?")
+    with open_client(options) as client:
+        removed = client.remove_member(name, force=force, ask=options.node)
+    if options.json:
+        render.show_answer(removed)
+    else:
+        render_nodes.show_removed(removed)
+    if force:
+        say(f"if the process of {name} still runs, stop it")
 
 
 @app.command()
@@ -175,6 +252,14 @@ def session_reset(options: Options) -> None:
         render.show_json({"session": file.name, "reset": was_there})
     else:
         render.line(f"session {file.name} " + ("is forgotten" if was_there else "was empty already"))
+
+
+def _say_when_not_reached(ack: AckLevel | None, written: Written) -> None:
+    if ack is not None and not written.has_reached(ack):
+        say(
+            f"the write is done, but was acknowledged as {written.acked or 'nothing that is known'} and not as {ack} "
+            "in time: it goes on by itself, and must not be repeated"
+        )
 
 
 def _reply_of(client: Client, node: str, ask: Callable[[str], AnswerT]) -> Reply[AnswerT]:

@@ -1,4 +1,4 @@
-"""The client of a cluster, and the causal session.
+"""The client of a cluster.
 
 A `Client` knows the nodes and how to reach them. A `Session` knows what was seen: it sends its causal
 token with every request and takes in the one of every answer, so that reads and writes through it are in
@@ -7,13 +7,12 @@ causal order whichever node each of them reaches.
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from client import failover, protocol
-from client.answers import CausalBuffer, NodeStatus, Value, Written
+from client.answers import CausalBuffer, MemberRemoved, Members, NodeStatus
 from client.causal_token import CausalToken
 from client.errors import (
     AnswerLostError,
@@ -21,14 +20,16 @@ from client.errors import (
     ConfigurationError,
     ContextNotReachedError,
     ForeignContextError,
+    NoNodeCouldError,
     UnexpectedAnswerError,
 )
 from client.failover import Budget
 from client.link import Link
 from client.nodes import Directory, check_urls, urls_from_environment
+from client.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 # How long one node may take to say how it is; it never waits for anything to answer that.
@@ -51,7 +52,8 @@ class Client:
     """Reaches the nodes of one cluster; safe to use from several threads.
 
     ``urls``: the nodes' addresses, else those in CAUSALKV_URLS, else the local cluster's.
-    ``timeout_seconds``: the longest that one call takes, all attempts and waits included.
+    ``timeout_seconds``: the longest that one call takes, all attempts and waits included, but for the wait for an
+    acknowledgement level, which comes on top.
     ``proxy``: an HTTP proxy on the way; see `client.link` for why none is taken from the environment.
     Raises ConfigurationError when one of them is malformed.
     """
@@ -87,7 +89,7 @@ class Client:
         """Open a session that has seen what ``token`` covers; nothing by default."""
         return Session(self, token or CausalToken())
 
-    # Status and buffer are for operators and belong to no session: who looks at a node's clock during a
+    # Status, buffer and members are for operators and belong to no session: who looks at a node's clock during a
     # partition must not make later reads wait for everything that the clock counts.
 
     def status(self, node: str) -> NodeStatus:
@@ -97,6 +99,22 @@ class Client:
     def buffer(self, node: str) -> CausalBuffer:
         """Ask the node of that name for the writes that it holds. Raises ClusterError, UnknownNodeError."""
         return self.exchange(protocol.BUFFER, CausalBuffer, node=node)
+
+    def members(self, node: str | None = None) -> Members:
+        """Ask the named node, or any, who belongs to the cluster. Raises ClusterError, UnknownNodeError."""
+        return self.exchange(protocol.MEMBERS, Members, node=node)
+
+    def remove_member(self, node: str, *, force: bool = False, ask: str | None = None) -> MemberRemoved:
+        """Take a node out of the cluster for good: its queue is deleted, its writes stay.
+
+        ``force``: also while it is alive. ``ask``: the node that does it; by default any but the one that goes.
+        Raises InvalidRequestError when the node refuses, OutcomeUnknownError when its answer was lost, and
+        other ClusterErrors when nothing was changed.
+        """
+        request = protocol.remove_request(node, force=force)
+        if ask is not None:
+            return self.exchange(request, MemberRemoved, node=ask)
+        return self.exchange(request, MemberRemoved, urls=self._urls_of_others(node))
 
     def url_of(self, node: str) -> str:
         """Find the address of the node of that name. Raises UnreachableError, UnknownNodeError."""
@@ -120,23 +138,26 @@ class Client:
         answer_type: type[AnswerT],
         *,
         node: str | None = None,
+        urls: Sequence[str] | None = None,
         session: Session | None = None,
     ) -> AnswerT:
-        """Carry out one request at the named node, or at any; the base of all commands.
+        """Carry out one request at the named node, or at one of ``urls``, or at any; the base of all commands.
 
-        Raises the errors of `client.errors`; a write is sent again only when it certainly was not applied.
+        Raises the errors of `client.errors`; what changes something is sent again only when it certainly was not
+        applied.
         """
         budget = Budget(self.timeout_seconds)
 
         def at_url(url: str, targets_left: int) -> AnswerT:
-            times = budget.times(targets_left, is_write=request.is_write)
-            return self._attempt(url, request, answer_type, times, session)
+            return self._attempt(url, request, answer_type, budget.times(targets_left, request), session)
 
         def at_named_node(name: str, targets_left: int) -> AnswerT:
             return at_url(self.url_of(name), targets_left)
 
         if node is not None:
             return failover.call(at_named_node, [node], budget)
+        if urls is not None:
+            return failover.call(at_url, urls, budget)
         first = self._last_answered
         return failover.call(at_url, [*self.urls[first:], *self.urls[:first]], budget)
 
@@ -160,9 +181,9 @@ class Client:
             self._refuse_foreign_context(error)
             raise
         except (AnswerLostError, UnexpectedAnswerError) as error:
-            if request.is_write:
-                raise protocol.outcome_unknown(error) from None
-            raise
+            if request.is_repeatable:
+                raise
+            raise protocol.outcome_unknown(request, error) from None
         if session is not None:
             # Staying with the node that answered spares waits: it has what the session wrote there.
             self._last_answered = self.urls.index(url)
@@ -188,6 +209,18 @@ class Client:
                 "of: probably it was made with another cluster, or this one was wiped since"
             ) from None
 
+    def _urls_of_others(self, node: str) -> list[str]:
+        """Find those that answer and are not the node of that name, of which they judge."""
+        replies = self.status_of_all()
+        others = [reply.url for reply in replies if reply.answer is not None and reply.answer.node != node]
+        errors = {reply.url: reply.error for reply in replies if reply.error is not None}
+        if len(errors) == len(replies):
+            raise NoNodeCouldError(errors)
+        if not others:
+            reasons = "".join(f"; {error}" for error in errors.values())
+            raise ClusterError(f"only {node} itself answers, and it takes another node to remove it{reasons}")
+        return others
+
     def _ask_all(self, request: protocol.Request, answer_type: type[AnswerT]) -> list[Reply[AnswerT]]:
         def ask(url: str) -> Reply[AnswerT]:
             try:
@@ -205,51 +238,3 @@ class Client:
         """Ask one node once, outside any session."""
         raw = self._link.send(url, request, token=CausalToken(), wait_seconds=0.0, timeout_seconds=timeout_seconds)
         return protocol.read_answer(request, raw, answer_type)
-
-
-class Session:
-    """A sequence of reads and writes in causal order; safe to use from several threads.
-
-    The token can be handed to another process, which goes on from there:
-    ``client.session(CausalToken.parse(text))``.
-    """
-
-    def __init__(self, client: Client, token: CausalToken) -> None:
-        self._client = client
-        self._token = token
-        self._lock = threading.Lock()
-
-    @property
-    def token(self) -> CausalToken:
-        """What this session has seen."""
-        return self._token
-
-    def observe(self, token: CausalToken) -> None:
-        """Take in what was seen elsewhere; the session's token never moves back."""
-        with self._lock:
-            self._token = self._token | token
-
-    def put(self, key: str, value: Any, *, node: str | None = None) -> Written:
-        """Store a JSON value under a key.
-
-        Raises OutcomeUnknownError when the answer was lost, and other errors of `client.errors` when
-        nothing was applied.
-        """
-        return self._exchange(protocol.put_request(key, value), Written, node)
-
-    def get(self, key: str, *, siblings: bool = False, node: str | None = None) -> Value:
-        """Read a key, as the node shows it once it has all that the session has seen.
-
-        Raises NotFoundError when there is no value.
-        """
-        return self._exchange(protocol.get_request(key, siblings=siblings), Value, node)
-
-    def delete(self, key: str, *, node: str | None = None) -> Written:
-        """Delete what the session has seen of a key; not an error when there is none.
-
-        Raises as `put`.
-        """
-        return self._exchange(protocol.delete_request(key), Written, node)
-
-    def _exchange(self, request: protocol.Request, answer_type: type[AnswerT], node: str | None) -> AnswerT:
-        return self._client.exchange(request, answer_type, node=node, session=self)

@@ -10,7 +10,8 @@ from client.nodes import URLS_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from client.client import Client, Session
+    from client.client import Client
+    from client.session import Session
 
 NODES = ("node1", "node2", "node3")
 STORED_KEYS = ("message", "vc")

@@ -71,19 +71,19 @@ class UnreachableError(ClusterError):
 
 
 class AnswerLostError(ClusterError):
-    """A read was sent and its answer did not arrive; of a write this is an `OutcomeUnknownError`."""
+    """A read was sent and its answer did not arrive; of a write or a removal this is an `OutcomeUnknownError`."""
 
     is_safe_to_retry = True
 
 
 class UnexpectedAnswerError(ClusterError):
-    """A read was answered not as a causalkv node does; of a write this is an `OutcomeUnknownError`."""
+    """A read was answered not as a causalkv node does; of a write or a removal this is an `OutcomeUnknownError`."""
 
     is_safe_to_retry = True
 
 
 class OutcomeUnknownError(ClusterError):
-    """A write was sent, and nothing tells whether it was applied. Never repeated by the client."""
+    """A write or a removal was sent, and nothing tells whether it was applied. Never repeated by the client."""
 
 
 class UnavailableError(ClusterError):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
+    from client.protocol import Request
+
 ROUNDS_MAX = 6
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
@@ -41,7 +43,7 @@ class AttemptTimes:
 
 
 class Budget:
-    """The time that one call may take in all."""
+    """The time that one call may take in all, but for the wait for an acknowledgement level."""
 
     def __init__(self, timeout_seconds: float) -> None:
         self.timeout_seconds = timeout_seconds
@@ -51,16 +53,18 @@ class Budget:
         """Time left; never negative."""
         return max(0.0, self._deadline - time.monotonic())
 
-    def times(self, targets_left: int, *, is_write: bool) -> AttemptTimes:
+    def times(self, targets_left: int, request: Request) -> AttemptTimes:
         """Share the time left among the targets of this round.
 
-        A write gets all of it to be answered, because a lost answer ends the call anyway.
+        What cannot be repeated gets all of it to be answered, because a lost answer ends the call anyway; and on top
+        the time that its node may wait for an acknowledgement level: giving up before would make of a write that is
+        done one of which nobody knows.
         """
         remaining_seconds = max(LEAST_ATTEMPT_SECONDS, self.remaining_seconds())
         share_seconds = remaining_seconds / targets_left
         return AttemptTimes(
             wait_seconds=min(WAIT_MAX_SECONDS, share_seconds * WAIT_SHARE),
-            timeout_seconds=remaining_seconds if is_write else share_seconds,
+            timeout_seconds=share_seconds if request.is_repeatable else remaining_seconds + request.ack_wait_seconds,
         )
 
     def ends_before(self, retry_state: RetryCallState) -> bool:

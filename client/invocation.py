@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from client.client import DEFAULT_TIMEOUT_SECONDS, Client, Session
+from client.client import DEFAULT_TIMEOUT_SECONDS, Client
 from client.errors import (
     ClientError,
     ContextNotReachedError,
@@ -27,6 +27,8 @@ from client.session_file import SessionFile, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from client.session import Session
 
 NOT_FOUND_EXIT, USAGE_EXIT, CLUSTER_EXIT = 1, 2, 3
 # As shells report a process that ended by SIGINT and SIGPIPE.
@@ -49,7 +51,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 TimeoutOption = Annotated[
     float | None,
     typer.Option(
-        help=f"The longest that the command takes, all attempts included.  [default: {DEFAULT_TIMEOUT_SECONDS:g}]",
+        help="The longest that the command takes, all attempts included; --ack-timeout comes on top.",
+        show_default=f"{DEFAULT_TIMEOUT_SECONDS:g}",
         metavar="SECONDS",
         min=0.1,
         max=TIMEOUT_MAX_SECONDS,
@@ -159,6 +162,27 @@ def _is_about_the_context(error: ClientError) -> bool:
 def say(text: str) -> None:
     """Print a message on stderr; it may hold text from elsewhere, such as a node's error."""
     typer.echo(f"causalkv: {printable(text)}", err=True)
+
+
+def confirm(question: str) -> None:
+    """On a terminal, go on only when the answer is yes; elsewhere nobody is there to be asked, and scripts mean it.
+
+    Raises typer.Exit.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():  # None: it was closed
+        return
+    # Not typer.confirm: that writes a part of its question on stdout, where results go.
+    typer.echo(f"{printable(question)} [y/N]: ", nl=False, err=True)
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        answer = ""
+    if answer.strip().lower() in ("y", "yes"):
+        return
+    if not answer.endswith("\n"):
+        typer.echo(err=True)  # Ctrl-C and the end of the input leave the line of the question open
+    say("nothing was changed")
+    raise typer.Exit(INTERRUPTED_EXIT)
 
 
 def open_client(options: Options, *, default_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Client:

@@ -6,7 +6,8 @@ Pure, so that the synchronous client and any later one share it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -28,6 +29,8 @@ from client.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from client.answers import AckLevel
+
 CONTEXT_HEADER = "X-Causal-Context"
 WAIT_HEADER = "X-Causal-Wait"
 
@@ -36,19 +39,40 @@ CLIENT_ERRORS = range(400, 500)
 # With these a node says that it cannot now, and has applied nothing.
 REFUSALS: Mapping[int, type[ClusterError]] = {429: LimitReachedError, UNAVAILABLE: UnavailableError, 507: DiskFullError}
 
+# Sent with every level, so that client and node agree on how long the answer may take.
+ACK_TIMEOUT_DEFAULT_SECONDS = 5.0
+ACK_TIMEOUT_MAX_SECONDS = 60.0
+
 AnswerT = TypeVar("AnswerT")
+
+
+class Effect(StrEnum):
+    """What a request does to the cluster, as messages call it; with any but NOTHING, a repetition could do harm."""
+
+    NOTHING = "nothing"
+    WRITE = "write"
+    REMOVAL = "removal"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to any node. ``is_write``: repeating it could apply something twice."""
+    """One request to any node.
+
+    ``ack_wait_seconds``: how long the node may wait with its answer after the write is done.
+    """
 
     method: str
     path: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    is_write: bool = False
+    effect: Effect = Effect.NOTHING
     not_found_is_an_answer: bool = False
+    ack_wait_seconds: float = 0.0
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it can be sent again when nobody knows what became of it."""
+        return self.effect is Effect.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +88,51 @@ class RawAnswer:
 
 STATUS = Request("GET", "/status")
 BUFFER = Request("GET", "/buffer")
+MEMBERS = Request("GET", "/members")
 
 
-def put_request(key: str, value: Any) -> Request:
-    """Build a put; raises InvalidRequestError for what JSON cannot carry."""
-    return Request("POST", "/put", body=_encode({"key": key, "value": value}), is_write=True)
+class Ack(NamedTuple):
+    """The acknowledgement level that a writer wants, None: takes what comes; and for how long it waits for it."""
+
+    level: AckLevel | None = None
+    timeout_seconds: float | None = None
 
 
-def delete_request(key: str) -> Request:
-    """Build a delete; raises InvalidRequestError for what JSON cannot carry."""
-    return Request("POST", "/delete", body=_encode({"key": key}), is_write=True)
+ANY_LEVEL = Ack()
+
+
+def put_request(key: str, value: Any, ack: Ack = ANY_LEVEL) -> Request:
+    """Build a put; raises InvalidRequestError for what JSON cannot carry, and for a malformed ``ack``."""
+    return _write_request("/put", {"key": key, "value": value}, ack)
+
+
+def delete_request(key: str, ack: Ack = ANY_LEVEL) -> Request:
+    """Build a delete; raises as `put_request`."""
+    return _write_request("/delete", {"key": key}, ack)
+
+
+def _write_request(path: str, content: dict[str, Any], ack: Ack) -> Request:
+    level, timeout_seconds = ack
+    if level is None:
+        if timeout_seconds is not None:
+            raise InvalidRequestError("ack_timeout without ack: say which level to wait for: local, broker or all")
+        return Request("POST", path, body=_encode(content), effect=Effect.WRITE)
+    if timeout_seconds is None:
+        timeout_seconds = ACK_TIMEOUT_DEFAULT_SECONDS
+    if not 0 <= timeout_seconds <= ACK_TIMEOUT_MAX_SECONDS:
+        raise InvalidRequestError(f"ack_timeout is {timeout_seconds}: use 0 to {ACK_TIMEOUT_MAX_SECONDS:g} seconds")
+    return Request(
+        "POST",
+        path,
+        body=_encode({**content, "ack": level, "ack_timeout": timeout_seconds}),
+        effect=Effect.WRITE,
+        ack_wait_seconds=0.0 if level == "local" else timeout_seconds,
+    )
+
+
+def remove_request(node: str, *, force: bool) -> Request:
+    """Build the removal of a member; raises InvalidRequestError for a name that is not Unicode text."""
+    return Request("POST", "/members/remove", body=_encode({"node": node, "force": force}), effect=Effect.REMOVAL)
 
 
 def get_request(key: str, *, siblings: bool) -> Request:
@@ -87,7 +146,7 @@ def _encode(content: Any) -> bytes:
     try:
         return msgspec.json.encode(content)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidRequestError(f"key and value must be JSON, and text must be Unicode: {error}") from None
+        raise InvalidRequestError(f"keys, values and names must be JSON, and text must be Unicode: {error}") from None
 
 
 def token_of(raw: RawAnswer) -> CausalToken:
@@ -102,22 +161,22 @@ def read_answer(request: Request, raw: RawAnswer, answer_type: type[AnswerT]) ->
     """Return what a node answered, or raise the error of `client.errors` that its answer stands for.
 
     Raises UnexpectedAnswerError for an answer that no node gives: something else may stand in between, so
-    that nothing is known of a write (see `outcome_unknown`).
+    that nothing is known of a write or a removal (see `outcome_unknown`).
     """
     content = _decode_object(raw)
     if raw.status_code != OK:
         raise _error_of(request, raw, content)
-    if request.is_write and not token_of(raw):
+    if request.effect is Effect.WRITE and not token_of(raw):
         raise UnexpectedAnswerError(f"{raw.url} answered a write without {CONTEXT_HEADER}: is this a causalkv node?")
     try:
-        return msgspec.convert({**content, "answer": content, "text": raw.body}, answer_type)
+        return msgspec.convert({**content, "reached_at": raw.url, "answer": content, "text": raw.body}, answer_type)
     except msgspec.ValidationError as error:
         raise UnexpectedAnswerError(f"{raw.url} gave an answer that is not a causalkv node's: {error}") from None
 
 
-def outcome_unknown(cause: ClientError) -> OutcomeUnknownError:
-    """Say of a write what can honestly be said when its answer is lost or not understood."""
-    return OutcomeUnknownError(f"the write may or may not have been applied: {cause}")
+def outcome_unknown(request: Request, cause: ClientError) -> OutcomeUnknownError:
+    """Say of a write or a removal what can honestly be said when its answer is lost or not understood."""
+    return OutcomeUnknownError(f"the {request.effect} may or may not have been applied: {cause}")
 
 
 def _decode_object(raw: RawAnswer) -> dict[str, Any]:
@@ -138,8 +197,8 @@ def _error_of(request: Request, raw: RawAnswer, content: Mapping[str, Any]) -> C
     """Choose the error of the tree that an error answer stands for."""
     text = str(content["error"])
     if raw.status_code in REFUSALS:
-        if request.is_write and not _says_nothing_was_applied(raw, content):
-            return outcome_unknown(UnavailableError(f"{raw.url}: {text}"))
+        if not request.is_repeatable and not _says_nothing_was_applied(raw, content):
+            return outcome_unknown(request, UnavailableError(f"{raw.url}: {text}"))
         message, retry_after_seconds = f"{raw.url}: {text}", _retry_after_seconds(raw)
         if raw.status_code == UNAVAILABLE and content.get("missing"):
             missing = _read_missing(raw, content["missing"])

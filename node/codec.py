@@ -2,7 +2,7 @@
 
 A message body, as an operator reads it in the RabbitMQ management UI::
 
-    {"format": 1, "sender": "node1~t5k2m1",
+    {"format": 2, "sender": "node1~t5k2m1",
      "writes": [{"replica": "node1~t5k2m1", "seq": 3,
                  "vector_clock": {"node1~t5k2m1": 3, "node2~t5k2m4": 1},
                  "timestamp": [1764000000000, 0],
@@ -26,9 +26,13 @@ from node.errors import MessageRejectedError
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-FORMAT = 1
+FORMAT = 2
+# Format 1 had no hello; its writes are the same.
+READABLE_FORMATS = (1, 2)
 CONTENT_TYPE = "application/json"
 APP_ID = "causalkv"
+# How the message id of a hello ends; it begins with the replica id.
+HELLO_SUFFIX = ":hello"
 KEY_MAX_BYTES = 1024
 CLOCK_MAX_ENTRIES = 1024
 SEQ_MAX = 2**63 - 1
@@ -70,7 +74,14 @@ class _Message(msgspec.Struct, frozen=True):
     writes: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=100_000)]
 
 
+class _Hello(msgspec.Struct, frozen=True):
+    format: int
+    sender: str
+    hello: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
 _encode = msgspec.json.Encoder().encode
+_decode_hello = msgspec.json.Decoder(_Hello).decode
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_write = msgspec.json.Decoder(_Write).decode
 _decode_name = msgspec.json.Decoder(_Name).decode
@@ -104,6 +115,11 @@ def encode_write(write: Write) -> bytes:
 def encode_message(sender: str, entries: Sequence[bytes]) -> bytes:
     """The body of a message that carries these encoded writes of replica ``sender``."""
     return b'{"format":%d,"sender":"%s","writes":[%s]}' % (FORMAT, sender.encode(), b",".join(entries))
+
+
+def encode_hello(sender: str, session: str) -> bytes:
+    """The body of a hello: whoever comes to it in its queue says how many writes of ``sender`` it knows."""
+    return _encode(_Hello(FORMAT, sender, session))
 
 
 # --------------------------------------------------------------------------------------- decoding
@@ -149,7 +165,7 @@ def decode_message(body: bytes, *, user_id: str | None = None, node_users: Conta
     message = _open_message(body, user_id, node_users)
     entries = [bytes(raw) for raw in message.writes]
     for entry in entries:
-        _check_nesting(entry)
+        check_nesting(entry)
     writes = [decode_write(entry) for entry in entries]
     for write in writes:
         if write.dot.replica != message.sender:
@@ -158,10 +174,16 @@ def decode_message(body: bytes, *, user_id: str | None = None, node_users: Conta
 
 
 def decode_echo(
-    body: bytes, replica: str, *, user_id: str | None = None, node_users: Container[str] = frozenset()
+    body: bytes,
+    replica: str,
+    last_seq: int,
+    *,
+    user_id: str | None = None,
+    node_users: Container[str] = frozenset(),
 ) -> list[int] | None:
-    """The sequence numbers in a message that ``replica`` sent itself; None when another one sent it.
+    """The sequence numbers in a message that ``replica`` sent itself.
 
+    None when another one sent it, or when it goes beyond ``last_seq``: then it must be decoded whole.
     A third of what a node receives are its own writes: to drop them, their names are enough. Raises
     MessageRejectedError as ``decode_message`` does.
     """
@@ -177,7 +199,20 @@ def decode_echo(
             raise MessageRejectedError(
                 _short(f"sent by {replica}, but {name.replica}:{name.seq} is a write of another replica")
             )
-    return [name.seq for name in names]
+    seqs = [name.seq for name in names]
+    return seqs if max(seqs) <= last_seq else None
+
+
+def decode_hello(
+    body: bytes, *, user_id: str | None = None, node_users: Container[str] = frozenset()
+) -> tuple[str, str]:
+    """Who says hello, and for which session of it. Raises MessageRejectedError."""
+    try:
+        hello = _decode_hello(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageRejectedError(_short(f"not a hello: {error}")) from None
+    _check_envelope(hello, user_id, node_users)
+    return hello.sender, hello.hello
 
 
 def _open_message(body: bytes, user_id: str | None, node_users: Container[str]) -> _Message:
@@ -185,14 +220,21 @@ def _open_message(body: bytes, user_id: str | None, node_users: Container[str]) 
         message = _decode_message(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MessageRejectedError(_short(f"not a causalkv message: {error}")) from None
-    if message.format != FORMAT:
-        raise MessageRejectedError(f"message format {message.format} is unknown here: this node reads format {FORMAT}")
+    _check_envelope(message, user_id, node_users)
+    return message
+
+
+def _check_envelope(message: _Message | _Hello, user_id: str | None, node_users: Container[str]) -> None:
+    if message.format not in READABLE_FORMATS:
+        raise MessageRejectedError(
+            f"message format {message.format} is unknown here: this node reads formats "
+            f"{' and '.join(map(str, READABLE_FORMATS))}"
+        )
     _check_replica_ids([message.sender])
     # The broker checks user_id against the connection. Where each node has a broker user of its own name, nobody
     # can speak for another node; a shared user (guest) proves nothing, and passes.
     if user_id in node_users and user_id != node_id_of(message.sender):
         raise MessageRejectedError(f"published by user {user_id}, but names {message.sender} as its sender")
-    return message
 
 
 def _short(reason: str) -> str:
@@ -200,7 +242,7 @@ def _short(reason: str) -> str:
     return reason if len(reason) <= REASON_MAX_CHARACTERS else f"{reason[:REASON_MAX_CHARACTERS]}…"
 
 
-def _check_nesting(entry: bytes) -> None:
+def check_nesting(entry: bytes) -> None:
     """Refuse what nests so deep that reading it again would depend on how much room a thread's stack has left.
 
     A held write is read again when it is released: what one thread could read and another cannot would look like

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from node import crash_points
+from node.ack_room import AckLevel, AckRoom
 from node.acknowledgements import AcknowledgementTracker
-from node.codec import encode_message
+from node.clocks import wall_ms
+from node.codec import HELLO_SUFFIX, encode_hello, encode_message
 from node.core.dot import Dot, node_id_of
-from node.core.events import (
+from node.core.effects import (
     Accepted,
     Acknowledge,
     Applied,
-    Confirmed,
     Dropped,
     HeldBack,
+    Postponed,
     Publish,
     PublishConfirmed,
     RefusalReason,
     RefusedWrite,
     Reject,
+    Resumed,
+    SayHello,
 )
+from node.core.events import AskEverybody, Confirmed
+from node.core.hybrid_clock import skew_ms
 from node.errors import ContextNotReachedError, LimitReachedError
 from node.transport.port import OutgoingMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from node.core.events import Effect
+    from node.core.effects import Effect
     from node.core.replica import Replica
     from node.crash_points import CrashPoints
+    from node.errors import CausalKVError
+    from node.healing import Healing
+    from node.inbox import Item
     from node.metrics import NodeMetrics
     from node.story import WriteStory
     from node.submission import Submission
@@ -39,6 +47,8 @@ if TYPE_CHECKING:
     from node.waiting_room import WaitingRoom
 
 _GENERATION_BITS = 40
+# Hellos have numbers of their own, which no message of a replica has.
+_FIRST_HELLO = 1 << (_GENERATION_BITS - 1)
 # An observation costs as much as applying a write: under load a sample of each commit says enough.
 _LAG_SAMPLES_PER_COMMIT = 20
 
@@ -51,27 +61,35 @@ class Gauges(Protocol):
     unconfirmed_messages: int
 
 
+def _dropped_item(_item: Item) -> None:
+    """Nobody takes it yet."""
+
+
 class EffectRunner:
     """Acts for the replica; on the replica's thread only."""
 
     def __init__(
         self,
-        replica: str,
         *,
         transport: Transport,
+        healing: Healing,
         waiting_room: WaitingRoom,
+        ack_room: AckRoom,
         story: WriteStory,
         metrics: NodeMetrics,
         crash_points: CrashPoints,
         gauges: Gauges,
+        ahead_max_ms: int,
     ) -> None:
-        self._replica = replica
         self._transport = transport
+        self._healing = healing
         self._waiting_room = waiting_room
+        self._ack_room = ack_room
         self._story = story
         self._metrics = metrics
         self._crash_points = crash_points
         self._gauges = gauges
+        self._ahead_max_ms = ahead_max_ms
         self._acknowledgements = AcknowledgementTracker()
         # The replica numbers its messages from 1; after a rebuild it starts again, and answers to
         # earlier messages must not be taken for answers to the new ones.
@@ -81,6 +99,11 @@ class EffectRunner:
         self._tally: Counter[str] = Counter()
         self._applied_by_origin: Counter[str] = Counter()
         self._settled: list[Delivery] = []
+        self._hellos = 0
+        self._awaited_seq = 0
+        self._postponed: list[Submission] = []
+        self.again: Callable[[Item], None] = _dropped_item
+        """Puts something before the replica again; to be set before the first effect."""
         self._handlers: dict[type, Callable[[Any], None]] = {
             Accepted: self._accepted,
             Acknowledge: self._settle,
@@ -91,6 +114,10 @@ class EffectRunner:
             PublishConfirmed: self._confirmed,
             RefusedWrite: self._refused,
             Reject: self._rejected,
+            Postponed: self._postpone,
+            Resumed: self._resume,
+            SayHello: self._say_hello,
+            **healing.handlers,
         }
 
     def new_generation(self) -> None:
@@ -100,7 +127,8 @@ class EffectRunner:
     def confirmed(self, answer: Confirmed) -> Confirmed:
         """The transport's message numbers as the replica knows them."""
         mask = (1 << _GENERATION_BITS) - 1
-        return Confirmed([n & mask for n in answer.publish_ids if n >> _GENERATION_BITS == self._generation])
+        numbers = [n & mask for n in answer.publish_ids if n >> _GENERATION_BITS == self._generation]
+        return Confirmed([number for number in numbers if number < _FIRST_HELLO])
 
     def position(self, replica: Replica) -> None:
         """Show where the replica stands."""
@@ -108,18 +136,23 @@ class EffectRunner:
         self._gauges.outbox = replica.outbox_writes
         self._gauges.unconfirmed_messages = replica.unconfirmed_messages
         self._waiting_room.advance(replica.clock)
+        self._ack_room.advance(replica)
 
     def run(self, effects: Sequence[Effect], replica: Replica) -> None:
         """Do all of it, in order; the clock is shown before anybody is answered."""
         self.position(replica)
         self._lag_samples_left = _LAG_SAMPLES_PER_COMMIT
         self._tally.clear()
-        self._now_ms = time.time_ns() // 1_000_000
+        self._now_ms = wall_ms()
         self._story.begin()
+        self._healing.began(replica)
         for effect in effects:
             self._handlers[type(effect)](effect)
         if self._settled:
             self._acknowledge()
+        if self._awaited_seq:
+            self.again(AskEverybody(self._awaited_seq, self._now_ms))
+            self._awaited_seq = 0
         self._count()
 
     @property
@@ -154,7 +187,7 @@ class EffectRunner:
 
     def _confirmed(self, effect: PublishConfirmed) -> None:
         self._metrics.published(effect.last_seq - effect.first_seq + 1)
-        self._story.published(self._replica, effect.first_seq, effect.last_seq)
+        self._story.published(effect.replica, effect.first_seq, effect.last_seq)
 
     def _rejected(self, effect: Reject) -> None:
         """Put a message that is not what it should be where operators look; the node goes on."""
@@ -164,6 +197,10 @@ class EffectRunner:
 
     def _accepted(self, effect: Accepted) -> None:
         submission = cast("Submission", effect.request)
+        if submission.ack is not AckLevel.LOCAL:
+            submission.waiter = self._ack_room.watch(effect.write.dot, submission.ack)
+            if submission.ack is AckLevel.ALL:
+                self._awaited_seq = effect.write.dot.seq
         submission.succeed(effect.write)
         self._tally["accepted"] += 1
         self._story.accepted(effect.write)
@@ -187,12 +224,38 @@ class EffectRunner:
         self._transport.publish(
             OutgoingMessage(
                 publish_id=self._generation << _GENERATION_BITS | effect.publish_id,
-                message_id=str(Dot(self._replica, effect.first_seq)),
-                body=encode_message(self._replica, cast("Sequence[bytes]", effect.entries)),
-                sender=self._replica,
+                message_id=str(Dot(effect.replica, effect.first_seq)),
+                body=encode_message(effect.replica, cast("Sequence[bytes]", effect.entries)),
+                sender=effect.replica,
                 headers={"writes": effect.last_seq - effect.first_seq + 1},
             )
         )
+
+    def _say_hello(self, effect: SayHello) -> None:
+        self._hellos += 1
+        self._transport.publish(
+            OutgoingMessage(
+                publish_id=self._generation << _GENERATION_BITS | _FIRST_HELLO + self._hellos,
+                message_id=f"{effect.replica}{HELLO_SUFFIX}",
+                body=encode_hello(effect.replica, effect.session),
+                sender=effect.replica,
+            )
+        )
+
+    def _postpone(self, effect: Postponed) -> None:
+        self._postponed.append(cast("Submission", effect.write.request))
+
+    def _resume(self, effect: Resumed) -> None:
+        del effect
+        postponed, self._postponed = self._postponed, []
+        for submission in postponed:
+            self.again(submission)
+
+    def turn_away(self, error: CausalKVError) -> None:
+        """The replica takes nothing any more: answer those who were to be heard again."""
+        postponed, self._postponed = self._postponed, []
+        for submission in postponed:
+            submission.fail(error)
 
     def _applied(self, effect: Applied) -> None:
         write, held_since_ms = effect
@@ -205,6 +268,8 @@ class EffectRunner:
             self._lag_samples_left -= 1
             lag_seconds = (self._now_ms - write.timestamp.physical_ms) / 1000
             self._metrics.replication_lag(node_id_of(write.dot.replica), lag_seconds)
+            if skew_ms(write.timestamp, self._now_ms) > self._ahead_max_ms:
+                self._healing.timestamp_ahead(write, self._now_ms)
         if held_since_ms is None:
             self._story.delivered(write)
         self._story.applied(write, held_seconds)

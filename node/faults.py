@@ -50,6 +50,10 @@ class DelayLine:
                 node: seconds for node, seconds in {**self._delays_seconds, **delays_seconds}.items() if seconds > 0
             }
 
+    def is_delayed(self, node: str) -> bool:
+        """Whether deliveries of a node arrive late now."""
+        return node in self._delays_seconds
+
     def clear(self) -> None:
         """Forget all delays and let everything delayed through at once, in the order of its arrival."""
         with self._changed:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from node.core.events import Tick
 from node.errors import StoreFullError
-from node.inbox import AfterCommit
-from node.submission import Submission
+from node.inbox import AfterCommit, ControlReceived
+from node.submission import Removal, Submission
 from node.transport.port import Delivery
 
 if TYPE_CHECKING:
@@ -57,10 +58,14 @@ class FullStore:
         """Answer the writes that cannot be made now, keep what is to be made durable; the rest is returned."""
         others: list[Item] = []
         for item in items:
-            if isinstance(item, Submission):
+            if isinstance(item, Submission | Removal):
                 item.fail(StoreFullError(self._reason))
             elif isinstance(item, Delivery | AfterCommit):
                 self._kept.append(item)
+            elif isinstance(item, ControlReceived):
+                item.taken()  # what it says is said again
+            elif isinstance(item, Tick):
+                pass  # all that it leads to can wait for the next one
             else:
                 others.append(item)
         self._drop_what_comes_again()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from node.core.events import Confirmed, PublisherDown, PublisherUp
-from node.submission import Submission
-from node.transport.port import Delivery
+from node.core.events import AskEverybody, Confirmed, ControlUp, PublisherDown, PublisherUp, Tick
+from node.submission import Removal, Submission
+from node.transport.port import ControlDelivery, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,4 +32,25 @@ class PublishRefused(NamedTuple):
     reason: str
 
 
-Item = Submission | Delivery | PublisherUp | PublisherDown | Confirmed | PublishRefused | AfterCommit | Look
+class ControlReceived(NamedTuple):
+    """A control message; ``taken`` is to be called when it waits no longer."""
+
+    delivery: ControlDelivery
+    taken: Callable[[], None]
+
+
+Item = (
+    Submission
+    | Removal
+    | Delivery
+    | ControlReceived
+    | PublisherUp
+    | PublisherDown
+    | Confirmed
+    | PublishRefused
+    | ControlUp
+    | AskEverybody
+    | Tick
+    | AfterCommit
+    | Look
+)

@@ -4,30 +4,56 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from node.core.events import Confirmed, PublisherDown, PublisherUp
-from node.inbox import AfterCommit, PublishRefused
+from node.core.events import Confirmed, ControlUp, PublisherDown, PublisherUp
+from node.inbox import AfterCommit, ControlReceived, Look, PublishRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from node.core.replica import Replica
     from node.faults import DelayLine
+    from node.inbox import Item
     from node.metrics import NodeMetrics
     from node.replica_thread import ReplicaThread
-    from node.transport.port import Delivery
+    from node.transport.port import ControlDelivery, Delivery
+
+# Control messages that may wait for the replica: peers need a few, and what anybody sends must not fill the memory.
+CONTROL_MAX_MESSAGES = 1_000
+CONTROL_MAX_BYTES = 32 * 1024 * 1024
 
 BrokerState = Literal["connected", "disconnected", "blocked"]
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+def _ignored(_replica: Replica) -> None:
+    """Nobody wants to know."""
 
 
 class Link:
     """Implements ``TransportListener``; called from the transport's threads."""
 
-    def __init__(self, metrics: NodeMetrics, caught_up: Callable[[], None]) -> None:
-        """``caught_up`` is called once for each connection, when what had waited in the queue is applied or held."""
+    def __init__(
+        self,
+        metrics: NodeMetrics,
+        caught_up: Callable[[], None],
+        asked: Callable[[], None] = _nothing,
+        connected: Callable[[Replica], None] = _ignored,
+    ) -> None:
+        """``caught_up`` is called once for each connection, when what had waited in the queue is applied or held.
+
+        ``asked`` is called when the peers can be asked where they are, ``connected``, on the replica's thread, soon
+        after.
+        """
         self._metrics = metrics
         self._caught_up = caught_up
+        self._asked = asked
+        self._connected = connected
         self._lock = threading.Lock()
         self._publisher_up = False
         self._consumer_up = False
@@ -35,6 +61,8 @@ class Link:
         self._backlog_left = 0
         self._consuming_since = 0.0
         self._last_delivery = 0.0
+        self._control_waiting = 0
+        self._control_waiting_bytes = 0
         self._thread: ReplicaThread | None = None
         self._delay_line: DelayLine | None = None
 
@@ -73,7 +101,7 @@ class Link:
         with self._lock:
             self._metrics.broker_state(self.state)
 
-    def _put(self, item: PublisherUp | PublisherDown | Confirmed | PublishRefused | AfterCommit | Delivery) -> None:
+    def _put(self, item: Item) -> None:
         if self._thread is not None:
             self._thread.put(item)
 
@@ -142,6 +170,36 @@ class Link:
             self._backlog_left = max(0, self._backlog_left - 1)
         if is_last:
             self._tell_caught_up()
+
+    # --------------------------------------------------------------------------- control side
+
+    def control_up(self) -> None:
+        """Control messages come and can be sent."""
+        self._put(ControlUp())
+        self._put(Look(self._connected))
+        self._asked()
+
+    def control_received(self, delivery: ControlDelivery) -> None:
+        """A control message arrived. Too many at a time are dropped: what is said there is said again."""
+        size_bytes = len(delivery.body)
+        with self._lock:
+            is_too_much = (
+                self._control_waiting >= CONTROL_MAX_MESSAGES
+                or self._control_waiting_bytes + size_bytes > CONTROL_MAX_BYTES
+            )
+            if not is_too_much:
+                self._control_waiting += 1
+                self._control_waiting_bytes += size_bytes
+        if is_too_much:
+            self._metrics.limit_reached("control_messages")
+            self._metrics.healing.control_dropped.inc()
+            return
+        self._put(ControlReceived(delivery, partial(self._control_taken, size_bytes)))
+
+    def _control_taken(self, size_bytes: int) -> None:
+        with self._lock:
+            self._control_waiting -= 1
+            self._control_waiting_bytes -= size_bytes
 
     def _tell_caught_up(self) -> None:
         def tell(replica: Replica) -> None:  # noqa: ARG001  # what an item of the inbox is called with

@@ -13,7 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.process_collector import ProcessCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from prometheus_client import CollectorRegistry
 
@@ -55,6 +55,26 @@ class Watched(Protocol):
         """Requests that wait for their causal context."""
 
     @property
+    def ack_waiting_requests(self) -> int:
+        """Requests that wait for an acknowledgement level."""
+
+    @property
+    def control_unsent(self) -> int:
+        """Control messages that could not be sent."""
+
+    @property
+    def history_writes(self) -> int:
+        """Writes in history."""
+
+    @property
+    def missing_writes(self) -> int:
+        """Writes that others are known to have and this node lacks."""
+
+    @property
+    def members(self) -> Sequence[object]:
+        """The members of the cluster."""
+
+    @property
     def store_used_bytes(self) -> int:
         """Size of the local store."""
 
@@ -79,6 +99,33 @@ class _Children(Generic[Metric]):
         return child
 
 
+class HealingMetrics:
+    """What a node does to heal the cluster."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str) -> Counter:
+            return Counter(f"causalkv_{name}", text, registry=registry)
+
+        self.repairs_asked = counter("repairs_asked", "Requests for missing writes that were sent to peers")
+        self.repaired_writes = counter("repaired_writes", "Missing writes that came from peers on request")
+        self.given_writes = counter("repair_given_writes", "Writes given to peers that missed them")
+        self.snapshot_parts_taken = counter("snapshot_parts_taken", "Parts of snapshots that came from peers")
+        self.snapshot_parts_given = counter("snapshot_parts_given", "Parts of snapshots given to peers")
+        self.snapshots_adopted = counter("snapshots_adopted", "Snapshots of peers that were merged")
+        self.control_dropped = counter("control_dropped", "Control messages dropped as not valid or not asked for")
+        self.twins_seen = counter("twins_seen", "Messages of another process under this node's id")
+        self.timestamps_ahead = counter("timestamps_ahead", "Writes dated too far in the future, sampled under load")
+        self._skew = _Children(
+            Gauge(
+                "causalkv_peer_wall_ahead_seconds", "How far a peer's wall clock is ahead", ["peer"], registry=registry
+            )
+        )
+
+    def peer_wall_ahead(self, peer: str, seconds: float) -> None:
+        """A peer told its wall clock."""
+        self._skew[peer].set(seconds)
+
+
 class NodeMetrics:
     """All metrics of one node, in ``registry``."""
 
@@ -88,6 +135,7 @@ class NodeMetrics:
         self._declare_requests()
         self._declare_writes()
         self._declare_messages()
+        self.healing = HealingMetrics(registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"causalkv_{name}", text, labels, registry=self.registry)
@@ -145,6 +193,19 @@ class NodeMetrics:
             ("outbox_writes", "Own writes that the broker has not confirmed", lambda: service.outbox_count),
             ("unconfirmed_messages", "Messages on the wire to the broker", lambda: service.unconfirmed_messages),
             ("waiting_requests", "Requests that wait for their causal context", lambda: service.waiting_requests),
+            (
+                "ack_waiting_requests",
+                "Requests that wait until their write is acknowledged further away",
+                lambda: service.ack_waiting_requests,
+            ),
+            (
+                "control_unsent_messages",
+                "Control messages dropped before they were sent, so far",
+                lambda: service.control_unsent,
+            ),
+            ("history_writes", "Writes kept in history, for repair", lambda: service.history_writes),
+            ("missing_writes", "Writes that others have and this node lacks", lambda: service.missing_writes),
+            ("members", "Members of the cluster, this node included", lambda: len(service.members)),
             ("store_used_bytes", "Size of the local store", lambda: service.store_used_bytes),
         ]
         for name, text, value in gauges:

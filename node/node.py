@@ -10,21 +10,27 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import CollectorRegistry
 
-from node.codec import CONTENT_TYPE, decode_echo, decode_message
-from node.core.events import Echoed, Received
-from node.core.replica import ReplicaLimits
+from node.ack_room import AckRoom
+from node.clocks import steady_ms
+from node.cluster_view import ClusterView
+from node.core.naming import Start
 from node.core.shown_clock import ShownClocks
 from node.crash_points import CrashPoints
+from node.decoding import Decoding
 from node.effects import EffectRunner
-from node.errors import MessageRejectedError
 from node.faults import DelayLine
+from node.healing import Healing
 from node.http.app import create_app
 from node.http.server import HttpServer
+from node.joining import Joining
+from node.limits import replica_limits
 from node.link import Link
 from node.metrics import NodeMetrics
+from node.readiness import Readiness
 from node.replica_thread import ReplicaThread
 from node.service import Counts, ReplicaService
-from node.store import Store
+from node.snapshot_server import SnapshotServer
+from node.store import Store, identity
 from node.story import WriteStory
 from node.transport import create_transport
 from node.waiting_room import WaitingRoom
@@ -32,7 +38,6 @@ from node.waiting_room import WaitingRoom
 if TYPE_CHECKING:
     from node.errors import CausalKVError
     from node.settings import Settings
-    from node.transport.port import Delivery
 
 STOP_SECONDS = 9.0
 """All of a stop, from the signal to the end of the process (the contract says 10)."""
@@ -58,40 +63,72 @@ class Node:
             settings.data_path, cluster=settings.cluster, node=settings.node_id, max_bytes=settings.store_max_bytes
         )
         self.metrics = NodeMetrics(CollectorRegistry())
+        self.metrics.store_limit(settings.store_max_bytes)
         saved = self.store.load()
         shown_clocks = ShownClocks(settings.nodes)
         counts = Counts()
         waiting_room = WaitingRoom(
             saved.clock, settings.waiting_max_requests, lambda: self.metrics.limit_reached("waiting_max_requests")
         )
-        story = WriteStory(settings.node_id, shown_clocks.shown, settings.log_writes_per_second)
+        ack_room = AckRoom(
+            settings.ack_waiting_max_requests, lambda: self.metrics.limit_reached("ack_waiting_max_requests")
+        )
+        decoding = Decoding(settings.nodes)
+        joining = Joining(
+            set(settings.nodes) - {settings.node_id},
+            is_founding=settings.node_id in settings.nodes,
+            is_new=self.store.is_new,
+        )
+        self._snapshots = SnapshotServer(self.store, self.transport.tell, self.metrics.healing.snapshot_parts_given.inc)
+        healing = Healing(transport=self.transport, snapshots=self._snapshots, metrics=self.metrics.healing)
+        cluster = ClusterView(
+            settings.node_id,
+            settings.public_url,
+            healing=healing,
+            joining=joining,
+            decoding=decoding,
+            metrics=self.metrics.healing,
+            skew_warn_seconds=settings.clock_skew_warn_seconds,
+        )
+        healing.listener = cluster
         effects = EffectRunner(
-            self.store.replica,
             transport=self.transport,
+            healing=healing,
             waiting_room=waiting_room,
-            story=story,
+            ack_room=ack_room,
+            story=WriteStory(settings.node_id, shown_clocks.shown, settings.log_writes_per_second),
             metrics=self.metrics,
             crash_points=crash_points,
             gauges=counts,
+            ahead_max_ms=int(settings.clock_skew_warn_seconds * 1000),
         )
         self.thread = ReplicaThread(
             self.store,
-            ReplicaLimits(
-                outbox_max_writes=settings.outbox_max_writes,
-                publish_window_messages=settings.publish_window_messages,
-                pack_max_writes=settings.pack_max_writes,
-                pack_max_bytes=settings.pack_max_bytes,
+            replica_limits(settings),
+            Start(
+                session=identity.new_session(),
+                founding=settings.nodes,
+                is_new=self.store.is_new,
+                url=settings.public_url,
+                steady_ms=steady_ms(),
+                new_name=identity.new_name,
             ),
-            effects,
-            self.metrics,
-            crash_points,
-            decode=self._decode,
+            effects=effects,
+            metrics=self.metrics,
+            crash_points=crash_points,
+            decoding=decoding,
             commit_max_writes=settings.commit_max_writes,
+            ticked=cluster.refresh,
             failed=self._failed,
         )
-        self._link = Link(self.metrics, self._caught_up)
+        self._link = Link(self.metrics, self._caught_up, joining.asked, cluster.connected)
+        self._readiness = Readiness(self._link, joining, cluster)
         self._delay_line = DelayLine(self.thread.put) if settings.faults else None
+        if self._delay_line is not None:
+            decoding.is_delayed = self._delay_line.is_delayed
         self._link.attach(self.thread, self._delay_line)
+        if saved.members:
+            self.transport.members_are([member.node for member in saved.members if member.is_member])
         self.service = ReplicaService(
             settings,
             store=self.store,
@@ -99,10 +136,13 @@ class Node:
             transport=self.transport,
             link=self._link,
             waiting_room=waiting_room,
+            ack_room=ack_room,
             shown_clocks=shown_clocks,
             counts=counts,
+            cluster=cluster,
+            joining=joining,
+            readiness=self._readiness,
         )
-        self.metrics.store_limit(settings.store_max_bytes)
         self._http = self._create_http()
 
     def _create_http(self) -> HttpServer:
@@ -127,20 +167,8 @@ class Node:
         self.service.stepping_out = server.stepped_out
         return server
 
-    def _decode(self, delivery: Delivery) -> Received | Echoed:
-        if delivery.content_type not in (None, CONTENT_TYPE):
-            raise MessageRejectedError(f"its content type is {delivery.content_type[:80]!r}: it must be {CONTENT_TYPE}")
-        node_users = frozenset(self.settings.nodes)
-        # The message id is only a hint at the sender; what counts is checked in the message.
-        if (delivery.message_id or "").startswith(f"{self.store.replica}:"):
-            seqs = decode_echo(delivery.body, self.store.replica, user_id=delivery.user_id, node_users=node_users)
-            if seqs is not None:
-                return Echoed(delivery, seqs)
-        writes = decode_message(delivery.body, user_id=delivery.user_id, node_users=node_users)
-        return Received(delivery, writes, time.time_ns() // 1_000_000)
-
     def _caught_up(self) -> None:
-        self.service.caught_up()
+        self._readiness.backlog_is_in()
 
     def _failed(self, error: CausalKVError) -> None:
         self.failure = error
@@ -150,10 +178,11 @@ class Node:
         """Serve HTTP and connect to the other nodes. Raises ConfigurationError when the port is taken."""
         self._http.start()
         self.thread.start()
+        self._snapshots.start()
         self.transport.start(self._link)
         self._log.info(
             "started",
-            replica=self.store.replica,
+            replica=self.service.replica,
             vc=self.service.shown(self.service.clock),
             url=self.settings.public_url,
             data_dir=str(self.settings.data_path),
@@ -166,6 +195,7 @@ class Node:
         self._http.stop(max(0.1, (deadline - time.monotonic()) / 3))
         self._wait_for_outbox(min(deadline - 3, time.monotonic() + 2))
         has_ended = self.thread.stop(max(0.1, deadline - time.monotonic() - 2))
+        self._snapshots.stop(0.5)
         self.transport.stop(max(0.1, deadline - time.monotonic() - 1))
         if self._delay_line is not None:
             self._delay_line.stop()

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 import structlog
 
 from node import crash_points
+from node.clocks import steady_ms, wall_ms
+from node.core.effects import Distrusted, Reject
 from node.core.events import (
     Confirmed,
-    Echoed,
     EndOfTransaction,
     LocalWrite,
     PublisherDown,
     PublisherUp,
     Received,
-    Reject,
+    Tick,
 )
 from node.core.replica import Replica
 from node.errors import (
     CausalKVError,
-    MessageRejectedError,
     OutcomeUnknownError,
     ReplicaFailedError,
     StoreFullError,
@@ -35,24 +35,29 @@ from node.errors import (
 )
 from node.full_store import FullStore
 from node.inbox import AfterCommit, Look, PublishRefused
-from node.submission import Submission
+from node.reopening import Reopening
+from node.submission import Removal, Submission
 from node.transport.port import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from node.core.events import Effect, Event
+    from node.core.effects import Effect
+    from node.core.events import Event
+    from node.core.naming import Start
     from node.core.replica import ReplicaLimits
     from node.crash_points import CrashPoints
+    from node.decoding import Decoding
     from node.effects import EffectRunner
     from node.inbox import Item
     from node.metrics import NodeMetrics
     from node.store import Store
+    from node.store.transaction import StoreTransaction
 
-_REFUSED_RETRY_SECONDS = (0.1, 5.0)
 _BYTES_PER_WRITE = 200
-# After so long without anything to do, the count of the lines left out of the story is logged.
-_IDLE_SECONDS = 1.0
+_TICK_SECONDS = 0.25
+# Between two turns, and turn after turn while there is nothing else to do.
+_CARRY_OVER_KEYS = 500
 
 
 class ReplicaThread:
@@ -62,33 +67,39 @@ class ReplicaThread:
         self,
         store: Store,
         limits: ReplicaLimits,
+        start: Start,
+        *,
         effects: EffectRunner,
         metrics: NodeMetrics,
         crash_points: CrashPoints,
-        *,
-        decode: Callable[[Delivery], Received | Echoed],
+        decoding: Decoding,
         commit_max_writes: int,
+        ticked: Callable[[Replica], None],
         failed: Callable[[CausalKVError], None],
     ) -> None:
-        """``failed`` is told when the thread cannot go on, as with a damaged store: the node must stop."""
+        """``ticked`` is called a few times a second, on the thread.
+
+        ``failed`` is told when the thread cannot go on, as with a damaged store: the node must stop.
+        """
         self._store = store
-        self._limits = limits
         self._effects = effects
         self._metrics = metrics
         self._crash_points = crash_points
-        self._decode = decode
+        self._decoding = decoding
         self._commit_max_writes = commit_max_writes
+        self._ticked = ticked
         self._failed = failed
+        self._tick_at = 0.0
         self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._full = FullStore()
-        self._reopen_at: float | None = None
-        self._reopen_delay_seconds = _REFUSED_RETRY_SECONDS[0]
+        self._reopening = Reopening()
         self._link_up = False
         self._stopping = False
         self._finished = False
         self._ended = False
         self._log = structlog.get_logger("causalkv.replica")
-        self._replica = Replica(store.load(), limits)
+        self._replica = Replica(store.load(), limits, start)
+        effects.again = self.put
         self._effects.position(self._replica)
         self._thread = threading.Thread(target=self._run, name="replica", daemon=True)
 
@@ -100,7 +111,7 @@ class ReplicaThread:
 
     def put(self, item: Item) -> None:
         """Hand over something to do; returns at once."""
-        if self._stopping and isinstance(item, Submission):
+        if self._stopping and isinstance(item, Submission | Removal):
             item.fail(_is_stopping())
             return
         self._inbox.put(item)
@@ -110,6 +121,8 @@ class ReplicaThread:
     def stop(self, timeout_seconds: float) -> bool:
         """Finish what is in the inbox now, then end; False when the thread still works after the timeout."""
         self._stopping = True
+        # How far the broker has confirmed is saved now and then: now is the last time.
+        self._inbox.put(Tick(steady_ms(), wall_ms()))
         # What arrives behind this comes again after the next start: under load the inbox would never be empty.
         self._inbox.put(Look(self._finish))
         if self._thread.is_alive():
@@ -125,6 +138,7 @@ class ReplicaThread:
                 items = self._take()
                 if items:
                     self._turn(items)
+                self._carry_over()
             except CausalKVError as error:
                 self._give_up(items, error)
             except Exception as error:  # noqa: BLE001  # a thread that ends would stall the node in silence
@@ -143,27 +157,29 @@ class ReplicaThread:
             try:
                 item = self._inbox.get_nowait()
             except queue.Empty:
-                return
-            if isinstance(item, Submission):
+                break
+            if isinstance(item, Submission | Removal):
                 item.fail(_is_stopping())
+        self._effects.turn_away(_is_stopping())
 
     def _take(self) -> list[Item]:
         """Everything that waits, up to the size of one transaction; blocks until there is something to do."""
         now = time.monotonic()
         if self._full.retry_at is not None and now >= self._full.retry_at:
             return self._full.try_again()
-        if self._reopen_at is not None and now >= self._reopen_at:
-            self._reopen_at = None
+        if self._reopening.at is not None and now >= self._reopening.at:
+            self._reopening.at = None
             return [PublisherUp()] if self._link_up else []
-        times = [at for at in (self._full.retry_at, self._reopen_at) if at is not None]
-        if self._effects.is_story_cut:
-            times.append(now + _IDLE_SECONDS)
-        try:
-            item = self._inbox.get(timeout=max(0.0, min(times) - now) if times else None)
-        except queue.Empty:
-            self._effects.finish_story()
-            return []
         items: list[Item] = []
+        if now >= self._tick_at:
+            self._tick_at = now + _TICK_SECONDS
+            items.append(Tick(steady_ms(), wall_ms()))
+        times = [at for at in (self._full.retry_at, self._reopening.at, self._tick_at) if at is not None]
+        has_idle_work = bool(items) or (self._store.merges_snapshot and self._full.retry_at is None)
+        try:
+            item = self._inbox.get(timeout=0.0 if has_idle_work else max(0.0, min(times) - now))
+        except queue.Empty:
+            return items
         room = self._commit_max_writes
         while True:
             items.append(item)
@@ -174,6 +190,14 @@ class ReplicaThread:
                 item = self._inbox.get_nowait()
             except queue.Empty:
                 return items
+
+    def _carry_over(self) -> None:
+        """Go on merging a snapshot, if one is being merged and there is room."""
+        if self._store.merges_snapshot and self._full.retry_at is None:
+            try:
+                self._store.carry_over(_CARRY_OVER_KEYS)
+            except StoreFullError as error:
+                self._full.failed([], error)
 
     def _turn(self, items: list[Item]) -> None:
         """One transaction over all items, then their effects."""
@@ -186,71 +210,67 @@ class ReplicaThread:
         events = [self._event(item) for item in items]
         try:
             with self._store.transaction() as transaction:
-                transaction.expect(_keys(events))
-                for event in events:
-                    if isinstance(event, Reject):
-                        effects.append(event)
-                    elif event is not None:
-                        effects += self._replica.step(event, transaction)
-                effects += self._replica.step(EndOfTransaction(), transaction)
+                self._step(events, transaction, effects)
                 self._crash_points.passing(crash_points.BEFORE_COMMIT)
         except StoreFullError as error:
             self._recover(items, error)
             return
         self._crash_points.passing(crash_points.AFTER_COMMIT)
-        self._metrics.commit(len(items), time.perf_counter() - began)
+        # A tick mostly writes nothing: counted, an idle node's would hide what its commits cost.
+        if asked := sum(not isinstance(item, Tick) for item in items):
+            self._metrics.commit(asked, time.perf_counter() - began)
         self._effects.run(effects, self._replica)
         if any(isinstance(item, Submission | Delivery) for item in items):
             self._full.written()
+        self._after(items)
+
+    def _step(
+        self, events: list[Event | Reject | Distrusted | None], transaction: StoreTransaction, effects: list[Effect]
+    ) -> None:
+        transaction.expect(_keys(events))
+        for event in events:
+            if isinstance(event, Reject | Distrusted):
+                effects.append(event)
+            elif event is not None:
+                effects += self._replica.step(event, transaction)
+        effects += self._replica.step(EndOfTransaction(), transaction)
+
+    def _after(self, items: list[Item]) -> None:
+        """What is to be called once a transaction is committed."""
         for item in items:
             if isinstance(item, AfterCommit | Look):
                 item.function(self._replica)
+            elif isinstance(item, Tick):
+                self._ticked(self._replica)
+                if self._effects.is_story_cut:
+                    self._effects.finish_story()
 
-    def _event(self, item: Item) -> Event | Reject | None:  # noqa: PLR0911  # one for each kind of item
+    def _event(self, item: Item) -> Event | Reject | Distrusted | None:
         """What an item is to the replica; None: nothing."""
         match item:
-            case Submission():
-                return LocalWrite(item, item.operations, item.context, _now_ms())
-            case Delivery():
-                try:
-                    return self._decode(item)
-                except MessageRejectedError as error:
-                    return Reject(item, str(error))
             case PublisherUp():
                 self._link_up = True
-                self._reopen_at = None
-                return item
+                self._reopening.at = None
             case PublisherDown():
                 self._link_up = False
-                return item
             case Confirmed():
-                # Only now is it certain that the broker has the message, and the store does not know it yet.
-                self._crash_points.passing(crash_points.AFTER_PUBLISH)
-                self._reopen_delay_seconds = _REFUSED_RETRY_SECONDS[0]
-                return self._effects.confirmed(item)
+                confirmed = self._effects.confirmed(item)
+                if confirmed.publish_ids:
+                    # Only now is it certain that the broker has the message, and the store does not know it yet.
+                    self._crash_points.passing(crash_points.AFTER_PUBLISH)
+                self._reopening.confirmed()
+                return confirmed
             case PublishRefused():
-                self._reopen_later(item.reason)
+                self._reopening.refused(item.reason)
                 return PublisherDown()
-            case AfterCommit() | Look():
-                return None
-
-    def _reopen_later(self, reason: str) -> None:
-        if self._reopen_at is None:
-            self._log.warning(
-                "the broker refused a message; everything unconfirmed is offered again",
-                reason=reason,
-                again_in_seconds=self._reopen_delay_seconds,
-                what_to_do="look for a queue at its length limit, or one without a leader",
-            )
-            self._reopen_at = time.monotonic() + self._reopen_delay_seconds
-            self._reopen_delay_seconds = min(2 * self._reopen_delay_seconds, _REFUSED_RETRY_SECONDS[1])
+        return self._decoding.event(item, self._replica)
 
     # --------------------------------------------------------------------------------- failure
 
     def _recover(self, items: list[Item], error: StoreFullError) -> None:
         """Nothing was written: go back to what is saved, answer the clients, try the messages again later."""
         self._metrics.limit_reached("store_bytes")
-        self._replica = Replica(self._store.load(), self._limits)
+        self._replica = self._replica.rebuilt(self._store.load())
         self._effects.new_generation()
         self._effects.position(self._replica)
         others = self._full.failed(items, error)
@@ -263,7 +283,7 @@ class ReplicaThread:
         # The rebuilt replica publishes nothing yet. Publishing needs no room; what confirms it does, a little.
         needs_no_room = len(others) < len(items)
         at = time.monotonic() if needs_no_room else self._full.retry_at
-        self._reopen_at = max(self._reopen_at or 0.0, at or 0.0)
+        self._reopening.at = max(self._reopening.at or 0.0, at or 0.0)
 
     def _give_up(self, items: list[Item], error: CausalKVError) -> None:
         """The thread cannot go on: say so, answer everybody who waits, and stop the node."""
@@ -271,7 +291,7 @@ class ReplicaThread:
         self._log.critical("the replica cannot go on; the node stops", reason=str(error))
         # What was in the failed transaction may be on disk; what is in the inbox is not.
         for item in items:
-            if isinstance(item, Submission):
+            if isinstance(item, Submission | Removal):
                 item.fail(OutcomeUnknownError("this node failed: the write may have taken effect"))
         self._failed(error)
 
@@ -280,7 +300,7 @@ def _is_stopping() -> UnavailableError:
     return UnavailableError("this node is stopping: use another node")
 
 
-def _keys(events: list[Event | Reject | None]) -> Iterator[str]:
+def _keys(events: list[Event | Reject | Distrusted | None]) -> Iterator[str]:
     """The keys that these events will read."""
     for event in events:
         if isinstance(event, LocalWrite):
@@ -288,7 +308,3 @@ def _keys(events: list[Event | Reject | None]) -> Iterator[str]:
         elif isinstance(event, Received):
             for write in event.writes:
                 yield from (operation.key for operation in write.operations)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -7,27 +7,33 @@ nothing here knows of HTTP.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from node.core.dot import Dot
+from node.ack_room import AckLevel
+from node.core.dot import incarnation_of
 from node.errors import UnavailableError
+from node.held_report import held_reports
 from node.inbox import Look
-from node.submission import Submission
+from node.submission import Removal, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from node.core.causal_buffer import HeldWrite
+    from node.ack_room import AckRoom
+    from node.cluster_view import ClusterView
     from node.core.replica import Replica
     from node.core.shown_clock import ShownClocks
     from node.core.vector_clock import VectorClock
     from node.core.versions import Versions
     from node.core.write import Operation, Write
+    from node.held_report import HeldReport
+    from node.joining import Joining
     from node.link import BrokerState, Link
+    from node.members_report import MemberReport
+    from node.readiness import Readiness
     from node.replica_thread import ReplicaThread
     from node.settings import Settings
     from node.store import Store
@@ -35,11 +41,13 @@ if TYPE_CHECKING:
     from node.waiting_room import WaitingRoom
 
 COMMIT_TIMEOUT_SECONDS = 30.0
-MISSING_DOTS_SHOWN = 100
-# A node whose broker does not answer is as caught up as it can be: it serves (DESIGN I5).
-BROKER_GRACE_SECONDS = 3.0
-# A backlog of which nothing arrives any more has gone (a queue was purged): waiting for it would last for ever.
-BACKLOG_GRACE_SECONDS = 10.0
+
+
+class WriteResult(NamedTuple):
+    """A write that is durable here, and the acknowledgement level that it has reached."""
+
+    write: Write
+    acked: AckLevel
 
 
 class ReadResult(NamedTuple):
@@ -50,14 +58,6 @@ class ReadResult(NamedTuple):
 
     versions: Versions
     clock: VectorClock
-
-
-class HeldReport(NamedTuple):
-    """A held write, the dot that it waits for now, and the first of the dots missing before it can be applied."""
-
-    held: HeldWrite
-    waits_for: Dot
-    missing: list[Dot]
 
 
 class Counts:
@@ -81,12 +81,14 @@ class ReplicaService:
         transport: Transport,
         link: Link,
         waiting_room: WaitingRoom,
+        ack_room: AckRoom,
         shown_clocks: ShownClocks,
         counts: Counts,
+        cluster: ClusterView,
+        joining: Joining,
+        readiness: Readiness,
     ) -> None:
         self.node_id = settings.node_id
-        self.incarnation = store.identity.incarnation
-        self.replica = store.replica
         self.parking: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         self.stepping_out: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         self._settings = settings
@@ -95,31 +97,53 @@ class ReplicaService:
         self._transport = transport
         self._link = link
         self._waiting_room = waiting_room
+        self._ack_room = ack_room
         self._shown_clocks = shown_clocks
         self._counts = counts
+        self._cluster = cluster
+        self._joining = joining
+        self._readiness = readiness
         self._started_at = time.monotonic()
-        self._ready = False
         self._stopping = False
 
     # --------------------------------------------------------------------- reading and writing
 
-    def write(self, operations: tuple[Operation, ...], context: VectorClock, wait_seconds: float) -> Write:
+    def write(
+        self,
+        operations: tuple[Operation, ...],
+        context: VectorClock,
+        wait_seconds: float,
+        ack: AckLevel = AckLevel.LOCAL,
+        ack_timeout_seconds: float = 0.0,
+    ) -> WriteResult:
         """Make one write that happens after ``context``; it is durable here when this returns.
 
+        Beyond that it waits until the write has reached ``ack``, or for ``ack_timeout_seconds``.
         Raises ContextNotReachedError, LimitReachedError, StoreFullError, UnavailableError.
         """
+        if ack is not AckLevel.LOCAL:
+            self._ack_room.admit()
         self.wait_for(context, wait_seconds)
-        submission = Submission(operations, context)
+        submission = Submission(operations, context, ack)
         self._thread.put(submission)
         with self.stepping_out():
-            return submission.result(COMMIT_TIMEOUT_SECONDS)
+            write = submission.result(COMMIT_TIMEOUT_SECONDS)
+        if submission.waiter is None:
+            return WriteResult(write, AckLevel.LOCAL)
+        try:
+            with self.parking():
+                return WriteResult(write, submission.waiter.wait(ack_timeout_seconds))
+        finally:
+            self._ack_room.leave(submission.waiter)
 
     def read(self, key: str, context: VectorClock, wait_seconds: float) -> ReadResult:
         """Read a key in a state that includes ``context``.
 
-        Raises ContextNotReachedError, LimitReachedError, StoreCorruptedError, UnavailableError.
+        Raises ContextNotReachedError, LimitReachedError, StoreCorruptedError, UnavailableError (also while joining).
         """
         self.wait_for(context, wait_seconds)
+        if self._joining.must_not_read:
+            raise UnavailableError("this node is joining and has not caught up yet: use another node, or try again")
         with self._store.reader() as cut:
             versions = cut.versions(key)
             return ReadResult(versions, versions[0].clock if versions else cut.clock())
@@ -133,7 +157,48 @@ class ReplicaService:
         with self.parking():
             self._waiting_room.wait(context, wait_seconds)
 
+    def remove_member(self, node: str, *, forced: bool) -> None:
+        """Take a node out of the cluster for good. Raises InvalidRequestError when it cannot be, StoreFullError."""
+        removal = Removal(node, forced=forced)
+        self._thread.put(removal)
+        removal.result(COMMIT_TIMEOUT_SECONDS)
+
     # -------------------------------------------------------------------------------- looking
+
+    @property
+    def replica(self) -> str:
+        """The replica id under which this node writes now."""
+        return self._cluster.replica
+
+    @property
+    def incarnation(self) -> str:
+        """The part of the replica id that tells this incarnation of the node from its others."""
+        return incarnation_of(self.replica)
+
+    @property
+    def members(self) -> Sequence[MemberReport]:
+        """The members as this node knows them, itself included."""
+        return self._cluster.members
+
+    @property
+    def missing_writes(self) -> int:
+        """Writes that others are known to have and this node lacks."""
+        return self._cluster.missing_writes
+
+    @property
+    def history_writes(self) -> int:
+        """Writes kept for repair."""
+        return self._cluster.history_writes
+
+    @property
+    def control_unsent(self) -> int:
+        """Control messages that were dropped because they could not be sent, so far."""
+        return int(str(self._transport.describe().get("control_dropped", 0)))
+
+    @property
+    def ack_waiting_requests(self) -> int:
+        """Requests that wait until their write is acknowledged further away."""
+        return self._ack_room.waiting_requests
 
     @property
     def clock(self) -> VectorClock:
@@ -150,7 +215,7 @@ class ReplicaService:
         answered = threading.Event()
 
         def look(replica: Replica) -> None:
-            answer.extend(_held_reports(replica, limit))
+            answer.extend(held_reports(replica, limit))
             answered.set()
 
         self._thread.put(Look(look))
@@ -191,25 +256,14 @@ class ReplicaService:
     @property
     def ready(self) -> tuple[bool, str]:
         """Whether this node has caught up and serves, and if not, why."""
-        if self._stopping:
-            return False, "this node is stopping"
-        if self._ready:
-            return True, ""
-        if self._link.state != "disconnected":
-            self._link.forget_lost_backlog(BACKLOG_GRACE_SECONDS)
-            return False, f"catching up: {self._link.backlog_messages} messages of the backlog have not arrived yet"
-        if time.monotonic() - self._started_at < BROKER_GRACE_SECONDS:
-            return False, "connecting to the broker"
-        return True, ""
-
-    def caught_up(self) -> None:
-        """What had waited in the queue when this node connected is applied or held."""
-        self._ready = True
+        why_not = "this node is stopping" if self._stopping else self._readiness.why_not()
+        return not why_not, why_not
 
     def stopping(self) -> None:
         """Accept nothing more, and let nobody wait."""
         self._stopping = True
         self._waiting_room.close()
+        self._ack_room.close()
 
     def status_details(self) -> dict[str, Any]:
         """More for /status; JSON-ready, no secrets."""
@@ -223,30 +277,13 @@ class ReplicaService:
             "waiting_requests": self.waiting_requests,
             "store_used_bytes": self.store_used_bytes,
             "transport": self._transport.describe(),
+            **self._cluster.report(),
             "limits": {
                 "value_max_bytes": settings.value_max_bytes,
                 "store_max_bytes": settings.store_max_bytes,
                 "outbox_max_writes": settings.outbox_max_writes,
                 "waiting_max_requests": settings.waiting_max_requests,
+                "history_max_writes": settings.history_max_writes,
+                "queue_max_messages": settings.queue_max_messages,
             },
         }
-
-
-def _held_reports(replica: Replica, limit: int) -> list[HeldReport]:
-    return [
-        HeldReport(
-            held,
-            replica.waits_for(held),
-            list(itertools.islice(_missing_dots(replica.clock, held), MISSING_DOTS_SHOWN)),
-        )
-        for held in itertools.islice(replica.held, limit)
-    ]
-
-
-def _missing_dots(applied: VectorClock, held: HeldWrite) -> Iterator[Dot]:
-    """Every dot that must be applied before a held write can be; there may be very many."""
-    for origin, dots in applied.missing(held.clock).items():
-        for seq in range(dots.first, dots.last + 1):
-            dot = Dot(origin, seq)
-            if dot != held.dot:
-                yield dot

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     outbox_max_writes: int = Field(
         default=1_000_000, ge=1, description="writes not yet confirmed by the broker; beyond it writes get 429"
     )
+    held_max_writes: int = Field(
+        default=100_000, ge=10, description="held writes in memory; beyond it they wait on the disk alone"
+    )
     http_threads: int = Field(default=64, ge=2, le=512, description="requests in progress at the same time")
     http_running_threads: int = Field(
         default=2, ge=1, le=64, description="of these, requests that run at the same instant; the others wait"
@@ -70,10 +73,36 @@ class Settings(BaseSettings):
     waiting_max_requests: int = Field(
         default=256, ge=1, le=4096, description="requests that wait for their causal context; beyond it 429"
     )
+    ack_waiting_max_requests: int = Field(
+        default=256, ge=1, le=4096, description="writes that wait for ack=broker or all; beyond it 429"
+    )
     commit_max_writes: int = Field(default=2_000, ge=1, description="writes in one transaction of the store")
     pack_max_writes: int = Field(default=500, ge=1, le=10_000, description="writes packed into one message")
     pack_max_bytes: int = Field(default=256 * 1024, ge=1024, le=8 * MIB, description="size at which a pack is closed")
     publish_window_messages: int = Field(default=64, ge=1, le=10_000, description="unconfirmed messages on the wire")
+    queue_max_messages: int = Field(
+        default=1_000_000,
+        ge=100,
+        description="messages in a node's queue; beyond it the oldest are dropped there, and repaired later",
+    )
+    clock_skew_warn_seconds: float = Field(
+        default=5.0, gt=0, description="wall clocks further apart than this are warned about"
+    )
+    repair_after_seconds: float = Field(
+        default=2.0, gt=0, le=3600, description="a missing write that does not come by itself is asked for after this"
+    )
+    snapshot_from_writes: int = Field(
+        default=100_000, ge=1, description="missing writes from which on a snapshot is taken, and not each of them"
+    )
+    member_away_seconds: float = Field(
+        default=24 * 3600.0, ge=5, description="a member silent for so long holds back no history, and needs a snapshot"
+    )
+    history_keep_writes: int = Field(
+        default=10_000, ge=0, description="recent writes of each replica kept in history although all members have them"
+    )
+    history_max_writes: int = Field(
+        default=10_000_000, ge=1_000, description="writes in history beyond which members that are down hold back none"
+    )
     prefetch_messages: int = Field(default=128, ge=1, le=10_000, description="unacknowledged deliveries")
     broker_heartbeat_seconds: int = Field(default=30, ge=5, le=600, description="AMQP heartbeat")
 

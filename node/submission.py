@@ -1,53 +1,87 @@
-"""A local write on its way to the replica's thread and back."""
+"""What a request asks of the replica's thread, and where it sleeps until the answer is durable."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from node.errors import OutcomeUnknownError, UnavailableError
+from node.ack_room import AckLevel
+from node.core.write import Write
+from node.errors import InvalidRequestError, OutcomeUnknownError, UnavailableError
 
 if TYPE_CHECKING:
+    from node.ack_room import AckWaiter
     from node.core.vector_clock import VectorClock
-    from node.core.write import Operation, Write
+    from node.core.write import Operation
     from node.errors import CausalKVError
 
+T = TypeVar("T")
 
-class Submission:
-    """What an HTTP thread asks for, and where it sleeps until the answer is durable.
+
+class _Asked(Generic[T]):
+    """A question and its answer.
 
     A bare lock is the cheapest thing in Python that one thread can sleep on and another can open.
     """
 
-    __slots__ = ("_answered", "_error", "_write", "context", "operations")
+    __slots__ = ("_answer", "_answered", "_error")
 
-    def __init__(self, operations: tuple[Operation, ...], context: VectorClock) -> None:
-        self.operations = operations
-        self.context = context
-        self._write: Write | None = None
+    def __init__(self) -> None:
+        self._answer: T | None = None
         self._error: CausalKVError | None = None
         self._answered = threading.Lock()
         self._answered.acquire()
 
-    def succeed(self, write: Write) -> None:
-        """The write is durable."""
-        self._write = write
+    def succeed(self, answer: T) -> None:
+        """It is done, durably."""
+        self._answer = answer
         self._answered.release()
 
     def fail(self, error: CausalKVError) -> None:
-        """The write was not made, or nobody knows; an answer that was given before stands."""
-        if self._write is not None or self._error is not None:
+        """It was not done, or nobody knows; an answer that was given before stands."""
+        if self._answer is not None or self._error is not None:
             return
         self._error = error
         self._answered.release()
 
-    def result(self, timeout_seconds: float) -> Write:
-        """The write, once it is durable; raises why it was not made."""
+    def result(self, timeout_seconds: float) -> T:
+        """The answer, once it is durable; raises why there is none."""
         if not self._answered.acquire(timeout=timeout_seconds):
             raise OutcomeUnknownError(
                 f"the local store did not commit within {timeout_seconds:g} s: the write may still take effect; "
                 "read before writing again"
             )
-        if self._write is None:
+        if self._answer is None:
             raise self._error or UnavailableError("the write was not made")
-        return self._write
+        return self._answer
+
+
+class Submission(_Asked[Write]):
+    """A local write; beyond ``AckLevel.LOCAL`` it comes back with a ``waiter`` that tells how far it is."""
+
+    __slots__ = ("ack", "context", "operations", "waiter")
+
+    def __init__(self, operations: tuple[Operation, ...], context: VectorClock, ack: AckLevel = AckLevel.LOCAL) -> None:
+        super().__init__()
+        self.operations = operations
+        self.context = context
+        self.ack = ack
+        self.waiter: AckWaiter | None = None
+
+
+class Removal(_Asked[str]):
+    """An operator takes ``node`` out of the cluster; ``forced``: also while it is alive. The answer names it."""
+
+    __slots__ = ("forced", "node")
+
+    def __init__(self, node: str, *, forced: bool) -> None:
+        super().__init__()
+        self.node = node
+        self.forced = forced
+
+    def answer(self, refusal: str | None) -> None:
+        """It is out, or ``refusal`` says why not."""
+        if refusal is None:
+            self.succeed(self.node)
+        else:
+            self.fail(InvalidRequestError(refusal))

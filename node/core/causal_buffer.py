@@ -32,6 +32,7 @@ class CausalBuffer:
 
     def __init__(self) -> None:
         self._held: dict[Dot, HeldWrite] = {}
+        self._known: dict[str, int] = {}
         self._index: DependencyIndex[HeldWrite] = DependencyIndex()
 
     def __len__(self) -> int:
@@ -46,7 +47,14 @@ class CausalBuffer:
     def hold(self, held: HeldWrite, missing: Dot) -> None:
         """Keep a write that waits for ``missing`` (as ``first_missing`` names it)."""
         self._held[held.dot] = held
+        self.note(held)
         self._index.wait(held, missing)
+
+    def note(self, held: HeldWrite) -> None:
+        """Remember what a write names that is held elsewhere."""
+        for replica, count in held.clock.items():
+            if count > self._known.get(replica, 0):
+                self._known[replica] = count
 
     def release(self, applied_dot: Dot, applied: Mapping[str, int]) -> list[HeldWrite]:
         """Take out the writes that can be applied now that ``applied_dot`` is.
@@ -62,8 +70,11 @@ class CausalBuffer:
                 released.append(held)
             else:
                 self._index.wait(held, missing)
+        if not self._held:
+            self._known.clear()
         return released
 
-    def awaited(self) -> list[Dot]:
-        """The dots that held writes wait for and that are not here themselves: the true gaps."""
-        return [dot for dot in self._index.awaited() if dot not in self._held]
+    @property
+    def known(self) -> Mapping[str, int]:
+        """The writes that what is held names, counted by replica; complete, and now and then a little more."""
+        return self._known

@@ -67,7 +67,3 @@ class DependencyIndex(Generic[Held]):
         if found is None:
             return []
         return found if isinstance(found, list) else [found]
-
-    def awaited(self) -> list[Dot]:
-        """All dots that something waits for."""
-        return list(self._waiting)

@@ -40,3 +40,8 @@ def is_replica_id(text: str) -> bool:
 def node_id_of(replica: str) -> str:
     """The node id inside a replica id: ``node1`` for ``node1~t5k2m1``."""
     return replica.partition("~")[0]
+
+
+def incarnation_of(replica: str) -> str:
+    """The incarnation inside a replica id: ``t5k2m1`` for ``node1~t5k2m1``."""
+    return replica.partition("~")[2]

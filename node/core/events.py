@@ -1,4 +1,4 @@
-"""What happens to a replica (events), and what its caller must do about it (effects).
+"""What happens to a replica; what its caller must do about it stands in ``effects.py``.
 
 The caller's contract, numbered; the guarantees rest on it:
 
@@ -6,26 +6,29 @@ The caller's contract, numbered; the guarantees rest on it:
 2. Collect the effects of as many steps as you like in one transaction of the state; end it with
    ``EndOfTransaction``, which saves the replica's position and packs what waits; commit it durably.
 3. Only after the commit carry out the effects, in order. A crash between any two of them is safe.
-4. When a commit fails, carry out none of the effects and rebuild the replica from what is saved;
+4. When a commit fails, carry out none of the effects and rebuild the replica (``Replica.rebuilt``) from what is saved;
    answer the local writes with the failure, give ``PublisherUp`` if the link is up, and the other events again.
    A rebuilt replica numbers its messages from 1: no outcome of an earlier one's message may reach it.
 5. ``Publish`` in the order given; tell every confirmation by ``Confirmed``. When the transport refuses a message
    or loses the link, give ``PublisherDown``; after the next ``PublisherUp`` everything unconfirmed is offered again.
+6. Give ``Tick`` a few times a second. Repair, trimming, and the question whether the name is safe go by it.
+7. Keep what was ``Postponed``, and give it again after ``Resumed``.
+
+Two times come in with events: ``wall_ms`` (ms since 1970, may jump) and ``steady_ms`` (never goes back, of this
+process alone).
 """
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from node.core.control import ControlMessage
     from node.core.dot import Dot
-    from node.core.vector_clock import SequenceRange, VectorClock
+    from node.core.vector_clock import VectorClock
     from node.core.write import Operation, Write
-
-# ----------------------------------------------------------------------------------------- events
 
 
 class LocalWrite(NamedTuple):
@@ -37,7 +40,7 @@ class LocalWrite(NamedTuple):
     request: Any
     operations: tuple[Operation, ...]
     context: VectorClock
-    now_ms: int
+    wall_ms: int
 
 
 class Received(NamedTuple):
@@ -45,14 +48,23 @@ class Received(NamedTuple):
 
     delivery: Any
     writes: Sequence[Write]
-    now_ms: int
+    wall_ms: int
 
 
 class Echoed(NamedTuple):
-    """A message of this very replica came back from the fanout, naming its own writes by their sequence numbers."""
+    """A message of this very replica came back from the fanout with writes up to ``last``, which are applied here."""
 
     delivery: Any
-    seqs: Sequence[int]
+    last: Dot
+    writes: int
+
+
+class HelloReceived(NamedTuple):
+    """A hello came out of this node's queue: ``session`` asks how many writes of ``replica`` are known here."""
+
+    delivery: Any
+    replica: str
+    session: str
 
 
 class PublisherUp(NamedTuple):
@@ -69,89 +81,58 @@ class Confirmed(NamedTuple):
     publish_ids: Sequence[int]
 
 
+class ControlUp(NamedTuple):
+    """Control messages can be sent and heard (again)."""
+
+
+class Heard(NamedTuple):
+    """A control message came; anybody may have made it."""
+
+    message: ControlMessage
+    steady_ms: int
+    wall_ms: int
+
+
+class Tick(NamedTuple):
+    """Time has passed."""
+
+    steady_ms: int
+    wall_ms: int
+
+
+class AskEverybody(NamedTuple):
+    """Somebody waits until all members have applied the own writes up to ``seq``: let them say so at once."""
+
+    seq: int
+    wall_ms: int
+
+
+class RemoveMember(NamedTuple):
+    """An operator takes a node out of the cluster for good; ``forced``: also while it is alive."""
+
+    request: Any
+    node: str
+    forced: bool
+    steady_ms: int
+    wall_ms: int
+
+
 class EndOfTransaction(NamedTuple):
     """All events of this transaction are in: save the position; pack and publish what waits."""
 
 
-Event = LocalWrite | Received | Echoed | PublisherUp | PublisherDown | Confirmed | EndOfTransaction
-
-# ---------------------------------------------------------------------------------------- effects
-
-
-class Accepted(NamedTuple):
-    """A local write is applied and in the outbox: answer the client."""
-
-    request: Any
-    write: Write
-
-
-class RefusalReason(enum.Enum):
-    """Why a local write was not accepted."""
-
-    CONTEXT_NOT_REACHED = "context not reached"
-    OUTBOX_FULL = "outbox full"
-
-
-class RefusedWrite(NamedTuple):
-    """A local write was not accepted; nothing changed. ``missing`` says what the context lacks here."""
-
-    request: Any
-    reason: RefusalReason
-    missing: dict[str, SequenceRange]
-
-
-class Publish(NamedTuple):
-    """Send these own writes as one message; ``entries`` as the state's history gave them."""
-
-    publish_id: int
-    first_seq: int
-    last_seq: int
-    entries: Sequence[object]
-
-
-class Applied(NamedTuple):
-    """A received write took effect; ``held_since_ms`` is when it began to wait, None if it did not."""
-
-    write: Write
-    held_since_ms: int | None
-
-
-class HeldBack(NamedTuple):
-    """A received write waits in the causal buffer, now for ``waits_for``."""
-
-    write: Write
-    waits_for: Dot
-
-
-class Dropped(NamedTuple):
-    """Received writes change nothing: they were applied or held already, or are own echoes.
-
-    ``dot`` names the last of ``writes``, which follow each other when there are several.
-    """
-
-    dot: Dot
-    own_echo: bool
-    writes: int = 1
-
-
-class PublishConfirmed(NamedTuple):
-    """Own writes ``first_seq`` to ``last_seq`` are in every member's queue."""
-
-    first_seq: int
-    last_seq: int
-
-
-class Acknowledge(NamedTuple):
-    """What the delivery contained is durable here: the queue may forget it."""
-
-    delivery: Any
-
-
-class Reject(NamedTuple):
-    """The delivery cannot be what it claims to be: put it where operators look."""
-
-    delivery: Any
-    reason: str
-
-
-Effect = Accepted | RefusedWrite | Publish | Applied | HeldBack | Dropped | PublishConfirmed | Acknowledge | Reject
+Event = (
+    LocalWrite
+    | Received
+    | Echoed
+    | HelloReceived
+    | PublisherUp
+    | PublisherDown
+    | Confirmed
+    | ControlUp
+    | Heard
+    | Tick
+    | AskEverybody
+    | RemoveMember
+    | EndOfTransaction
+)

@@ -8,26 +8,43 @@ confirmations come in any order and advance the confirmed prefix.
 from __future__ import annotations
 
 import heapq
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Pack(NamedTuple):
-    """The own writes ``first_seq`` to ``last_seq``, travelling as one message named ``publish_id``."""
+    """The writes ``first_seq`` to ``last_seq`` of ``replica``, travelling as one message named ``publish_id``."""
 
     publish_id: int
+    replica: str
     first_seq: int
     last_seq: int
 
 
 class Outbox:
-    """What is confirmed, what is on the wire, and what goes next."""
+    """What is confirmed of the writes of one replica id, what is on the wire, and what goes next."""
 
-    def __init__(self, confirmed_seq: int, window_messages: int) -> None:
+    def __init__(
+        self,
+        replica: str,
+        confirmed_seq: int,
+        window_messages: int,
+        publish_ids: Iterator[int],
+        ends_at: int | None = None,
+    ) -> None:
+        """``publish_ids`` never gives a number twice, also not to another outbox of this process.
+
+        ``ends_at`` is the last write of an incarnation that makes no more.
+        """
+        self.replica = replica
+        self.ends_at = ends_at
         self.confirmed_seq = confirmed_seq
         self._window_messages = window_messages
         self._open = False
         self._next_seq = confirmed_seq + 1
-        self._next_publish_id = 1
+        self._publish_ids = publish_ids
         self._in_flight: dict[int, Pack] = {}
         self._confirmed_ahead: list[tuple[int, int]] = []
 
@@ -59,8 +76,7 @@ class Outbox:
 
     def sent(self, first_seq: int, last_seq: int) -> Pack:
         """Note that these writes go out as one message."""
-        pack = Pack(self._next_publish_id, first_seq, last_seq)
-        self._next_publish_id += 1
+        pack = Pack(next(self._publish_ids), self.replica, first_seq, last_seq)
         self._next_seq = last_seq + 1
         self._in_flight[pack.publish_id] = pack
         return pack

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from node.core.vector_clock import VectorClock
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from node.core.causal_buffer import HeldWrite
     from node.core.dot import Dot
     from node.core.hybrid_clock import HybridTimestamp
-    from node.core.vector_clock import VectorClock
+    from node.core.members import SavedMember
     from node.core.versions import Versions
     from node.core.write import Write
+
+
+class FormerLine(NamedTuple):
+    """An earlier incarnation of this node whose writes above ``confirmed_seq``, up to ``last_seq``, are unconfirmed."""
+
+    replica: str
+    confirmed_seq: int
+    last_seq: int
 
 
 class SavedReplica(NamedTuple):
     """What a replica needs to go on after a restart.
 
     ``clock`` counts the applied writes, own ones included; ``timestamp`` is the greatest hybrid timestamp
-    seen; own writes above ``confirmed_seq`` are the outbox; ``held`` is the causal buffer's content.
+    seen; own writes above ``confirmed_seq`` are the outbox; ``held`` is the causal buffer's content, or, with
+    ``holds_more``, a part of it; history up to ``trimmed`` is not kept.
     """
 
     replica: str
@@ -27,6 +38,10 @@ class SavedReplica(NamedTuple):
     timestamp: HybridTimestamp
     confirmed_seq: int
     held: tuple[HeldWrite, ...] = ()
+    former: tuple[FormerLine, ...] = ()
+    trimmed: VectorClock = VectorClock()
+    members: tuple[SavedMember, ...] = ()
+    holds_more: bool = False
 
 
 class ReplicaState(Protocol):
@@ -50,8 +65,12 @@ class ReplicaState(Protocol):
     def history(self, replica: str, first_seq: int, max_writes: int, max_bytes: int) -> Sequence[object]:
         """The applied writes of ``replica`` from ``first_seq`` on, without a hole, as the transport wants them.
 
-        At most ``max_writes``, and no more than ``max_bytes`` unless the first alone is larger.
+        At most ``max_writes``, and no more than ``max_bytes`` unless the first alone is larger. The first one must be
+        kept: the caller knows what is trimmed.
         """
+
+    def trim_history(self, replica: str, last_seq: int, max_writes: int) -> int:
+        """Forget the first ``max_writes`` of the kept writes of ``replica`` up to ``last_seq``; returns how many."""
 
     def hold(self, write: Write, since_ms: int) -> None:
         """Keep a write that cannot be applied yet."""
@@ -59,5 +78,26 @@ class ReplicaState(Protocol):
     def take_held(self, dot: Dot) -> Write:
         """Give back a held write, which is kept no longer."""
 
+    def held_after(self, after: Dot | None, max_writes: int) -> Sequence[HeldWrite]:
+        """The held writes behind ``after`` (None: from the first), in an order of their own that does not change."""
+
     def save(self, clock: VectorClock, timestamp: HybridTimestamp, confirmed_seq: int) -> None:
         """Keep the replica's own position."""
+
+    def save_identity(self, replica: str, former: Sequence[FormerLine]) -> None:
+        """Keep under which name the replica writes, and under which it wrote before."""
+
+    def save_trimmed(self, trimmed: VectorClock) -> None:
+        """Keep up to where history is forgotten."""
+
+    def save_members(self, members: Sequence[SavedMember]) -> None:
+        """Keep who is a member."""
+
+    def stage_snapshot(self, entries: Sequence[tuple[str, Versions]], *, is_first: bool) -> None:
+        """Keep a part of a peer's state apart from the own one; the first part replaces what was kept before."""
+
+    def adopt_snapshot(self, known_here: VectorClock, known_there: VectorClock) -> None:
+        """Merge the staged snapshot, which contains exactly the writes of ``known_there``, into the versions.
+
+        For every key the result is ``versions.merged``; to readers it happens in one step.
+        """

@@ -51,3 +51,16 @@ def after_delete(siblings: Versions, write: Write) -> Versions:
     covers = write.clock.covers
     # A version of this very write (a key named twice in one write) is covered too: the last operation counts.
     return tuple(version for version in siblings if not covers(version.dot))
+
+
+def merged(here: Versions, known_here: VectorClock, there: Versions, known_there: VectorClock) -> Versions:
+    """The siblings of one key in the union of two states, each with the clock of all that it contains.
+
+    A version on one side only was either not known yet on the other side, and stays; or it was, and something that
+    replaced it as well, and goes (DESIGN section 3; as in Bieniusa et al. 2012 for sets without tombstones).
+    """
+    names_here = {version.dot for version in here}
+    names_there = {version.dot for version in there}
+    kept = [version for version in here if version.dot in names_there or not known_there.covers(version.dot)]
+    new = [version for version in there if version.dot not in names_here and not known_here.covers(version.dot)]
+    return tuple(sorted((*kept, *new), key=rank, reverse=True))

@@ -35,6 +35,10 @@ class WriteDone(Struct):
 
     message: str
     vc: ShownClock
+    acked: Annotated[
+        Literal["local", "broker", "all"] | UnsetType,
+        Meta(description="when ack was given: how far the write had come by the time of this answer"),
+    ] = UNSET
 
 
 class Sibling(Struct):
@@ -119,6 +123,33 @@ class Status(Struct):
     broker: Literal["connected", "disconnected", "blocked"]
 
 
+class Member(Struct):
+    """One member, as this node knows it."""
+
+    node: str
+    replica: Annotated[str | None, Meta(description="the replica id under which it writes; null: not heard yet")]
+    alive: Annotated[bool, Meta(description="it told its clock lately")]
+    away: Annotated[bool, Meta(description="silent for so long that it holds back no history")]
+    silent_seconds: Annotated[float, Meta(ge=0)]
+    lag_writes: Annotated[int, Meta(ge=0, description="writes applied here that it has not applied")]
+    holds_back_writes: Annotated[int, Meta(ge=0, description="writes kept in history because it lacks them")]
+    clock_ahead_seconds: Annotated[float | None, Meta(description="its wall clock against this node's")]
+    url: str | None
+
+
+class Members(Struct):
+    """The members of the cluster."""
+
+    members: list[Member]
+
+
+class MemberRemoved(Struct):
+    """A node is no member any more; its writes stay."""
+
+    removed: str
+    members: list[Member]
+
+
 class Held(Struct):
     """A write that waits for others which happened before it."""
 
@@ -143,6 +174,7 @@ class FaultsInForce(Struct):
     """The faults in force; more details follow these keys."""
 
     delay: Annotated[dict[str, float], Meta(description="seconds by node id")]
+    wall_offset: Annotated[float, Meta(description="seconds by which the wall clock is set wrong")]
 
 
 # ---------------------------------------------------------------------------------------- response

@@ -28,6 +28,7 @@ from node.http.causal_context import (
 )
 from node.http.errors import OWN_FAULT, reply_to
 from node.http.keys import KeyViews
+from node.http.membership import MembershipViews
 from node.http.openapi import describe
 from node.http.operations import OperationViews
 from node.http.requests import parse_query
@@ -61,6 +62,7 @@ def create_app(
     routes = [
         *KeyViews(service, metrics, value_max_bytes).routes(),
         *OperationViews(service, metrics, faults).routes(),
+        *MembershipViews(service).routes(),
     ]
     routes.append(_openapi_route(routes))
     app = _NodeApp(__name__, static_folder=None, template_folder=None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
+from node.ack_room import AckLevel
 from node.core.dot import node_id_of
 from node.core.write import Delete, Put
 from node.http.answers import Found, NotFound, Reply, Sibling, WriteDone, encode
@@ -87,16 +88,24 @@ class KeyViews:
         """POST /put."""
         request = self._put_body.read(exchange.environ)
         operation = Put(check_key(request.key), check_value(request.value, self._value_max_bytes))
-        return self._write(operation, exchange, PUT_MESSAGE)
+        return self._write(operation, exchange, PUT_MESSAGE, request)
 
     def delete(self, exchange: Exchange) -> Reply:
         """POST /delete."""
         request = self._delete_body.read(exchange.environ)
-        return self._write(Delete(check_key(request.key)), exchange, DELETE_MESSAGE)
+        return self._write(Delete(check_key(request.key)), exchange, DELETE_MESSAGE, request)
 
-    def _write(self, operation: Operation, exchange: Exchange, message: str) -> Reply:
-        write = self._service.write((operation,), exchange.context, exchange.wait_seconds)
-        return Reply(200, encode(WriteDone(message, self._service.shown(write.clock))), write.clock)
+    def _write(
+        self, operation: Operation, exchange: Exchange, message: str, request: PutRequest | DeleteRequest
+    ) -> Reply:
+        level = AckLevel.LOCAL if request.ack is UNSET else AckLevel[request.ack.upper()]
+        write, acked = self._service.write(
+            (operation,), exchange.context, exchange.wait_seconds, level, request.ack_timeout
+        )
+        done = WriteDone(message, self._service.shown(write.clock))
+        if request.ack is not UNSET:
+            done.acked = acked.word
+        return Reply(200, encode(done), write.clock)
 
     def get(self, exchange: Exchange) -> Reply:
         """GET /get."""

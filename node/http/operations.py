@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from node.clocks import set_wall_offset, wall_ms, wall_offset_seconds
 from node.errors import InvalidRequestError
 from node.http.answers import Alive, Buffer, FaultsInForce, Held, NotReady, Ready, Reply, Status, encode
 from node.http.errors import RETRY_AFTER, NotServedError
@@ -17,9 +17,10 @@ from node.http.routes import BODY_ERRORS, FAULT, MALFORMED, UNREADY, Documented,
 
 if TYPE_CHECKING:
     from node.faults import DelayLine
+    from node.held_report import HeldReport
     from node.http.routes import Exchange
     from node.metrics import NodeMetrics
-    from node.service import HeldReport, ReplicaService
+    from node.service import ReplicaService
 
 BUFFER_PATH = "/buffer"
 BUFFER_LIMIT_DEFAULT = 100
@@ -126,7 +127,7 @@ class OperationViews:
         """GET /buffer."""
         parameters = parse_query(exchange.environ["QUERY_STRING"], BUFFER_PATH, ("limit",))
         limit = parse_limit(parameters.get("limit"), BUFFER_LIMIT_DEFAULT, BUFFER_LIMIT_MAX)
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = wall_ms()
         held = [self._held(report, now_ms) for report in self._service.held(limit)]
         return Reply(200, encode(Buffer(held, max(self._service.held_count, len(held)))))
 
@@ -167,10 +168,13 @@ class OperationViews:
         """POST /faults."""
         faults = self._control()
         request = self._faults_body.read(exchange.environ)
-        if not request.clear and not request.delay:
+        if not request.clear and not request.delay and request.wall_offset is None:
             raise InvalidRequestError(f"the body asks for nothing: send {self._faults_body.example}")
         if request.clear:
             faults.clear()
+            set_wall_offset(0)
+        if request.wall_offset is not None:
+            set_wall_offset(request.wall_offset)
         if request.delay:
             faults.set_delays(request.delay)
         return Reply(200, encode(self._described(faults)))
@@ -181,7 +185,7 @@ class OperationViews:
         return self._faults
 
     def _described(self, faults: DelayLine) -> dict[str, Any]:
-        return {"delay": {}} | faults.describe()
+        return {"delay": {}, "wall_offset": wall_offset_seconds()} | faults.describe()
 
 
 def _iso(milliseconds: int) -> str:

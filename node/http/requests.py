@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from node.core.dot import NODE_ID
 from node.errors import InvalidRequestError
@@ -20,11 +20,23 @@ if TYPE_CHECKING:
 
 KEY_MAX_BYTES = 1024
 NESTING_MAX = 128
+ACK_TIMEOUT_DEFAULT_SECONDS = 5.0
+ACK_TIMEOUT_MAX_SECONDS = 60.0
 DELAY_MAX_SECONDS = 3600
+DAY_SECONDS = 86_400
 QUERY_PARAMETERS_MAX = 16
 _SHOWN_CHARACTERS_MAX = 80
 
 Key = Annotated[str, Meta(min_length=1, description=f"not empty, at most {KEY_MAX_BYTES} bytes of UTF-8")]
+
+
+AckWanted = Annotated[
+    Literal["local", "broker", "all"] | UnsetType,
+    Meta(description="answer when the write is on this disk, at the broker, or applied by every member"),
+]
+AckTimeout = Annotated[
+    float, Meta(ge=0, le=ACK_TIMEOUT_MAX_SECONDS, description="seconds to wait at most for ack; default 5")
+]
 
 
 class PutRequest(Struct, forbid_unknown_fields=True):
@@ -32,16 +44,27 @@ class PutRequest(Struct, forbid_unknown_fields=True):
 
     key: Key
     value: Annotated[Raw, Meta(description="any JSON value; it is kept as the text that was sent")]
+    ack: AckWanted = UNSET
+    ack_timeout: AckTimeout = ACK_TIMEOUT_DEFAULT_SECONDS
 
 
 class DeleteRequest(Struct, forbid_unknown_fields=True):
     """Remove a key's value."""
 
     key: Key
+    ack: AckWanted = UNSET
+    ack_timeout: AckTimeout = ACK_TIMEOUT_DEFAULT_SECONDS
+
+
+class RemoveMemberRequest(Struct, forbid_unknown_fields=True):
+    """Take a node out of the cluster for good; its writes stay."""
+
+    node: Annotated[str, Meta(pattern=f"^{NODE_ID.pattern}$")]
+    force: Annotated[bool, Meta(description="also while it is alive")] = False
 
 
 class FaultsRequest(Struct, forbid_unknown_fields=True):
-    """Forget all faults (``clear``, done first), then delay the writes that come from some nodes."""
+    """Forget all faults (``clear``, done first), then delay what comes from some nodes, or set the wall clock wrong."""
 
     delay: Annotated[
         dict[
@@ -50,6 +73,10 @@ class FaultsRequest(Struct, forbid_unknown_fields=True):
         ],
         Meta(max_length=64, description="seconds by node id"),
     ] = {}  # msgspec copies it for each request
+    wall_offset: (
+        Annotated[float, Meta(ge=-DAY_SECONDS, le=DAY_SECONDS, description="seconds by which the wall clock is wrong")]
+        | None
+    ) = None
     clear: bool = False
 
 

@@ -32,7 +32,10 @@ _INCARNATION_LETTERS = 6
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Whose data this is: kept in the database and, for people, in ``causalkv.json`` beside it."""
+    """Whose data this is: kept in the database and, for people, in ``causalkv.json`` beside it.
+
+    ``incarnation`` is the one that the directory was made with; the node may have taken another since.
+    """
 
     format: int
     cluster: str
@@ -42,9 +45,18 @@ class Identity(msgspec.Struct, frozen=True):
 
 def new_identity(cluster: str, node: str) -> Identity:
     """The identity of a data directory that is made now, with an incarnation that was never used before."""
+    return Identity(FORMAT, cluster, node, new_name())
+
+
+def new_name() -> str:
+    """Some random letters, as an incarnation is made of."""
     alphabet = string.ascii_lowercase + string.digits
-    incarnation = "".join(secrets.choice(alphabet) for _ in range(_INCARNATION_LETTERS))
-    return Identity(FORMAT, cluster, node, incarnation)
+    return "".join(secrets.choice(alphabet) for _ in range(_INCARNATION_LETTERS))
+
+
+def new_session() -> str:
+    """A name for one start of a process, which no other one has."""
+    return secrets.token_hex(8)
 
 
 def lock_directory(path: Path) -> int:

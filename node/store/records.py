@@ -114,6 +114,13 @@ def decode_dots(record: bytes, key: str) -> list[Dot]:
     return dots
 
 
+def key_of_record(record: bytes) -> str:
+    """The key whose siblings a record holds; raises StoreCorruptedError."""
+    key: str
+    key, _, _ = decoded(_unpack_dots, unsealed(record, _KEY_RECORD), _KEY_RECORD)
+    return key
+
+
 def _misplaced(found: str, key: str) -> StoreCorruptedError:
     return StoreCorruptedError(f"the record of key {key!r} belongs to key {found!r}: the database is damaged")
 

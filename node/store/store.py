@@ -8,33 +8,46 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import lmdb
 import msgspec
 
-from node.core.causal_buffer import HeldWrite
 from node.core.dot import replica_id
 from node.core.hybrid_clock import ZERO, HybridTimestamp
-from node.core.state import SavedReplica
+from node.core.members import SavedMember
+from node.core.state import FormerLine, SavedReplica
 from node.core.vector_clock import VectorClock
 from node.errors import StoreCorruptedError, StoreFullError, StoreRefusedError
 from node.store import disk_space
 from node.store import identity as identities
 from node.store.database_file import is_whole
-from node.store.records import decode_versions, decoded, dot_of_key, sealed, unsealed, version_key
-from node.store.transaction import HELD_SINCE_BYTES, POSITION_KEY, StoreTransaction, Tables, decode_stored_write
+from node.store.overlay import Overlay
+from node.store.records import decode_versions, decoded, key_of_record, sealed, unsealed, version_key
+from node.store.transaction import (
+    MEMBERS_KEY,
+    POSITION_KEY,
+    REPLICA_KEY,
+    TRIMMED_KEY,
+    StoreTransaction,
+    Tables,
+    decode_held,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from node.core.versions import Versions
     from node.store.identity import Identity
 
+_T = TypeVar("_T")
 _IDENTITY = b"identity"
 _READERS_MAX = 4096
+# Of the held writes, what is read at a start; the replica looks through the rest by and by.
+_HELD_MAX_WRITES = 100_000
 
 
 class Position(NamedTuple):
@@ -48,23 +61,44 @@ class Position(NamedTuple):
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack_position = msgspec.msgpack.Decoder(Position).decode
+_unpack_replica = msgspec.msgpack.Decoder(tuple[str, tuple[FormerLine, ...]]).decode
+_unpack_trimmed = msgspec.msgpack.Decoder(dict[str, int]).decode
+_unpack_members = msgspec.msgpack.Decoder(tuple[SavedMember, ...]).decode
 
 
 class StoreReader:
     """One read transaction: everything read through it is one causal cut."""
 
-    def __init__(self, transaction: Any, tables: Tables) -> None:
+    def __init__(self, transaction: Any, tables: Tables, *, has_overlay: bool) -> None:
         self._transaction = transaction
         self._tables = tables
+        self._overlay = Overlay.find(transaction, tables) if has_overlay else None
 
     def versions(self, key: str) -> Versions:
         """The siblings of a key, winner first; empty when it has no value. Raises StoreCorruptedError."""
         record = self._transaction.get(version_key(key), db=self._tables.versions)
+        if self._overlay is not None:
+            return self._overlay.versions(key, record)
         return () if record is None else decode_versions(record, key)
+
+    def entries(self) -> Iterator[tuple[str, Versions]]:
+        """Every key that has a value, with its siblings. Raises StoreCorruptedError."""
+        if self._overlay is not None:
+            yield from self._overlay.carried_over()
+            yield from ((key, versions) for _, key, versions in self._overlay.entries() if versions)
+            return
+        for _, record in self._transaction.cursor(db=self._tables.versions):
+            key = key_of_record(record)
+            yield key, decode_versions(record, key)
 
     def clock(self) -> VectorClock:
         """The writes that this cut contains."""
         return VectorClock.trusted(_position(self._transaction, self._tables).clock)
+
+    def timestamp(self) -> HybridTimestamp:
+        """The greatest hybrid timestamp in this cut."""
+        position = _position(self._transaction, self._tables)
+        return HybridTimestamp(position.physical_ms, position.counter)
 
 
 class Store:
@@ -76,6 +110,8 @@ class Store:
         Raises StoreLockedError or StoreRefusedError, each with one line that says what to do.
         """
         self._path = path
+        self._is_new = False
+        self._has_overlay = False
         self._lock = identities.lock_directory(path)
         try:
             self.identity = self._open(cluster, node, max_bytes)
@@ -85,7 +121,8 @@ class Store:
         except BaseException:
             os.close(self._lock)
             raise
-        self.replica = replica_id(self.identity.node, self.identity.incarnation)
+        self.is_new = self._is_new
+        """Whether the data directory was made just now."""
 
     def _open(self, cluster: str, node: str, max_bytes: int) -> Identity:
         identity = identities.read_identity(self._path)
@@ -101,6 +138,7 @@ class Store:
             raise StoreRefusedError(f"{data} is damaged or cut short: restore the data directory")
         self._open_database(max_bytes, create=False)
         self._check_identity(identity)
+        self._open_snapshot()
         return identity
 
     def _create(self, identity: Identity, max_bytes: int) -> Identity:
@@ -113,6 +151,7 @@ class Store:
         except lmdb.Error as error:
             raise StoreRefusedError(f"no database can be made in {self._path} ({error}): check the disk") from None
         identities.end_creation(identity, self._path)
+        self._is_new = True
         return identity
 
     def _open_database(self, max_bytes: int, *, create: bool) -> None:
@@ -121,7 +160,10 @@ class Store:
             self._env = lmdb.open(
                 str(self._path), map_size=max_bytes, max_dbs=8, max_readers=_READERS_MAX, create=create, mode=0o600
             )
-            self._tables = Tables(*(self._env.open_db(name.encode(), create=create) for name in Tables._fields))
+            # The table of snapshots came later than the others: older data directories lack it.
+            self._tables = Tables(
+                *(self._env.open_db(name.encode(), create=create or name == "snapshot") for name in Tables._fields)
+            )
         except lmdb.Error as error:
             if create:
                 raise StoreRefusedError(f"no database can be made in {self._path} ({error}): check the disk") from None
@@ -145,14 +187,23 @@ class Store:
                 "restore both from the same copy"
             )
 
+    def _open_snapshot(self) -> None:
+        """Go on with a snapshot that is being merged; one that had not come whole begins anew."""
+        with self._env.begin(write=True) as transaction:
+            self._has_overlay = Overlay.find(transaction, self._tables) is not None
+            if not self._has_overlay:
+                transaction.drop(self._tables.snapshot, delete=False)
+
     # ------------------------------------------------------------------------------- reading
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[StoreReader]:
         """A causal cut of what is committed; from any thread."""
         try:
+            # An overlay may begin or end around the beginning of this transaction: looking once too often is no harm.
+            had_overlay = self._has_overlay
             with self._env.begin() as transaction:
-                yield StoreReader(transaction, self._tables)
+                yield StoreReader(transaction, self._tables, has_overlay=had_overlay or self._has_overlay)
         except lmdb.Error as error:
             raise StoreCorruptedError(f"the local store cannot be read ({error}): check the disk") from None
 
@@ -160,21 +211,25 @@ class Store:
         """What the replica needs to go on. Raises StoreCorruptedError."""
         with self._env.begin() as transaction:
             position = _position(transaction, self._tables)
-            held = tuple(self._held(transaction))
-        return SavedReplica(
-            self.replica,
-            VectorClock(position.clock),
-            HybridTimestamp(position.physical_ms, position.counter),
-            position.confirmed_seq,
-            held,
-        )
+            first_replica = replica_id(self.identity.node, self.identity.incarnation)
+            replica, former = self._meta(transaction, REPLICA_KEY, _unpack_replica) or (first_replica, ())
+            held = transaction.cursor(db=self._tables.held)
+            return SavedReplica(
+                replica,
+                VectorClock(position.clock),
+                HybridTimestamp(position.physical_ms, position.counter),
+                position.confirmed_seq,
+                tuple(decode_held(key, record) for key, record in itertools.islice(held, _HELD_MAX_WRITES)),
+                former,
+                VectorClock(self._meta(transaction, TRIMMED_KEY, _unpack_trimmed) or {}),
+                self._meta(transaction, MEMBERS_KEY, _unpack_members) or (),
+                transaction.stat(self._tables.held)["entries"] > _HELD_MAX_WRITES,
+            )
 
-    def _held(self, transaction: Any) -> Iterator[HeldWrite]:
-        for key, record in transaction.cursor(db=self._tables.held):
-            content = unsealed(record, f"held write {dot_of_key(key)}")
-            write = decode_stored_write(content[HELD_SINCE_BYTES:], dot_of_key(key))
-            since_ms = int.from_bytes(content[:HELD_SINCE_BYTES], "big")
-            yield HeldWrite(write.dot, write.clock, write.keys, since_ms)
+    def _meta(self, transaction: Any, place: bytes, decode: Callable[[bytes], _T]) -> _T | None:
+        record = transaction.get(place, db=self._tables.meta)
+        what = f"the replica's {place.decode()}"
+        return None if record is None else decoded(decode, unsealed(record, what), what)
 
     def used_bytes(self) -> int:
         """Bytes of the database that are in use or were once: what the limit applies to."""
@@ -191,9 +246,11 @@ class Store:
         """
         try:
             with self._env.begin(write=True) as transaction:
-                staged = StoreTransaction(transaction, self._tables)
+                staged = StoreTransaction(transaction, self._tables, has_overlay=self._has_overlay)
                 yield staged
                 staged.flush()
+                # Readers must look for an overlay before there can be one, and as long as there may be.
+                self._has_overlay = self._has_overlay or staged.overlay is not None
         except lmdb.MapFullError:
             raise StoreFullError("the local store has reached CAUSALKV_STORE_MAX_BYTES: raise it and restart") from None
         except lmdb.Error as error:
@@ -205,6 +262,22 @@ class Store:
                     "the disk of the data directory is full: free space; no restart is needed"
                 ) from None
             raise StoreCorruptedError(f"the local store cannot be written ({error}): check the disk") from None
+
+    @property
+    def merges_snapshot(self) -> bool:
+        """Whether a snapshot is adopted and not carried over whole."""
+        return self._has_overlay
+
+    def carry_over(self, max_keys: int) -> None:
+        """Carry over some keys of the snapshot that is being merged. Raises as ``transaction`` does."""
+        ended = False
+        with self.transaction() as transaction:
+            if transaction.overlay is None:
+                ended = True
+            elif transaction.overlay.carry_over(max_keys):
+                transaction.overlay, ended = None, True
+        if ended:
+            self._has_overlay = False
 
     def close(self) -> None:
         """Close the database and give the directory free."""

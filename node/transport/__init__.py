@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from node.transport.memory import MemoryFanout, MemoryTransport
+from node.transport.memory import MemoryTransport
+from node.transport.memory_fanout import QUEUE_MAX_MESSAGES, MemoryFanout
 
 if TYPE_CHECKING:
     from node.settings import Settings
@@ -19,10 +20,10 @@ _fanouts: dict[str, MemoryFanout] = {}
 _fanouts_lock = threading.Lock()
 
 
-def shared_fanout(cluster: str) -> MemoryFanout:
-    """The in-process fanout of this cluster, one in the process."""
+def shared_fanout(cluster: str, *, queue_max_messages: int = QUEUE_MAX_MESSAGES) -> MemoryFanout:
+    """The in-process fanout of this cluster, one in the process; who asks for it first sets its limit."""
     with _fanouts_lock:
-        return _fanouts.setdefault(cluster, MemoryFanout())
+        return _fanouts.setdefault(cluster, MemoryFanout(queue_max_messages=queue_max_messages))
 
 
 def create_transport(settings: Settings) -> Transport:
@@ -32,7 +33,7 @@ def create_transport(settings: Settings) -> Transport:
     """
     if settings.amqp_urls == (MEMORY_URL,):
         return MemoryTransport(
-            shared_fanout(settings.cluster),
+            shared_fanout(settings.cluster, queue_max_messages=settings.queue_max_messages),
             settings.node_id,
             founding_members=settings.nodes,
             prefetch_messages=settings.prefetch_messages,
@@ -46,6 +47,7 @@ def create_transport(settings: Settings) -> Transport:
         cluster=settings.cluster,
         urls=settings.amqp_urls,
         queue_type=settings.queue_type,
+        queue_max_messages=settings.queue_max_messages,
         prefetch_messages=settings.prefetch_messages,
         heartbeat_seconds=settings.broker_heartbeat_seconds,
     )

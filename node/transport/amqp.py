@@ -23,6 +23,11 @@ def short_text(text: str) -> str:
     return text.encode(errors="replace")[:SHORT_TEXT_MAX_BYTES].decode(errors="ignore")
 
 
+def plain_text(value: str | bytes | None) -> str | None:
+    """A property of a message as text, also when its sender did not encode it as UTF-8."""
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
+
+
 class Properties(Protocol):
     """The properties of a message; a text that is not UTF-8 comes as bytes, an absent one as None."""
 
@@ -42,6 +47,7 @@ class Method(Protocol):
     multiple: bool
     redelivered: bool
     message_count: int
+    queue: str
     reply_code: int
     reply_text: str
     reason: str
@@ -58,7 +64,7 @@ class Channel(Protocol):
 
     @property
     def is_open(self) -> bool: ...
-    def close(self) -> None: ...
+    def close(self, reply_code: int = 0, reply_text: str = "") -> None: ...
     def add_on_close_callback(self, callback: Callable[[Channel, Exception], None]) -> None: ...
     def add_on_return_callback(self, callback: Callable[[Channel, Method, Properties, bytes], None]) -> None: ...
     def add_on_cancel_callback(self, callback: Callable[[Frame], None]) -> None: ...
@@ -75,16 +81,22 @@ class Channel(Protocol):
         *,
         passive: bool = False,
         durable: bool = False,
+        exclusive: bool = False,
+        auto_delete: bool = False,
         arguments: Mapping[str, object] | None = None,
         callback: Callable[[Frame], None],
     ) -> None: ...
-    def queue_bind(self, queue: str, exchange: str, *, callback: Callable[[Frame], None]) -> None: ...
+    def queue_bind(
+        self, queue: str, exchange: str, routing_key: str | None = None, *, callback: Callable[[Frame], None]
+    ) -> None: ...
+    def queue_delete(self, queue: str, *, callback: Callable[[Frame], None]) -> None: ...
     def basic_qos(self, *, prefetch_count: int, callback: Callable[[Frame], None]) -> None: ...
     def basic_consume(
         self,
         queue: str,
         on_message_callback: Callable[[Channel, Method, Properties, bytes], None],
         *,
+        auto_ack: bool = False,
         callback: Callable[[Frame], None],
     ) -> str: ...
     def basic_ack(self, delivery_tag: int, *, multiple: bool) -> None: ...
@@ -116,6 +128,7 @@ class MakeProperties(Protocol):
         user_id: str | None = None,
         app_id: str | None = None,
         delivery_mode: int | None = None,
+        expiration: str | None = None,
     ) -> Properties: ...
 
 
@@ -133,6 +146,10 @@ class Session(Protocol):
     @property
     def user(self) -> str | None:
         """The user as whom this connection logged in; None when that was not by name and password."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What was published and waits for the socket to take it."""
 
     def ready(self) -> None:
         """Say that the connection now serves its purpose."""

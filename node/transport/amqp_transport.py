@@ -9,11 +9,13 @@ import structlog
 
 from node.transport.connection_thread import ConnectionThread
 from node.transport.consumer import Consumer
+from node.transport.control import ControlConsumer, ControlPublisher, ControlReadiness
 from node.transport.declaration import QueueConflicts
+from node.transport.member_queues import MemberQueues
 from node.transport.publisher import Publisher
 from node.transport.reconnect import without_secrets
 from node.transport.rejected_copies import RejectedCopies
-from node.transport.topology import ClusterNames, Topology, cluster_topology, parse_server_version
+from node.transport.topology import refuse_to_delete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from node.transport.amqp import MakeProperties
     from node.transport.connection_thread import RunningSession, SessionEvents
     from node.transport.port import Delivery, OutgoingMessage, TransportListener
+    from node.transport.topology import ClusterNames, Topology
 
 log = structlog.get_logger("causalkv.transport")
 
@@ -38,6 +41,7 @@ class AMQPTransport:
         names: ClusterNames,
         urls: Sequence[str],
         queue_type: QueueType,
+        queue_max_messages: int,
         prefetch_messages: int,
         connect: Callable[[str, str, SessionEvents], RunningSession],
         make_properties: MakeProperties,
@@ -49,9 +53,14 @@ class AMQPTransport:
         self._connect = connect
         self._make_properties = make_properties
         self._conflicts = QueueConflicts()
+        self._member_queues = MemberQueues(
+            names, queue_type=queue_type, queue_max_messages=queue_max_messages, conflicts=self._conflicts
+        )
         self._server_version: str | None = None
         self._publisher: Publisher | None = None
         self._consumer: Consumer | None = None
+        self._control_publisher: ControlPublisher | None = None
+        self._control_consumer: ControlConsumer | None = None
         self._threads: list[ConnectionThread] = []
 
     def start(self, listener: TransportListener) -> None:
@@ -61,6 +70,7 @@ class AMQPTransport:
                 "several brokers, but classic queues: what is published while the broker that holds a queue is away "
                 "misses that queue; set CAUSALKV_QUEUE_TYPE=quorum when they form a cluster"
             )
+        control_publisher, control_consumer = self._control(listener)
         copies = RejectedCopies(exchange=self._names.rejected, make_properties=self._make_properties)
         self._consumer = consumer = Consumer(
             node_id=self._names.node_id,
@@ -70,6 +80,7 @@ class AMQPTransport:
             conflicts=self._conflicts,
             listener=listener,
             add_copy=copies.add,
+            companions=(control_consumer, self._member_queues),
         )
         self._publisher = publisher = Publisher(
             exchange=self._names.writes,
@@ -78,6 +89,7 @@ class AMQPTransport:
             rejected_copies=copies,
             make_properties=self._make_properties,
             listener=listener,
+            companions=(control_publisher,),
         )
         self._threads = [self._thread("publisher", publisher), self._thread("consumer", consumer)]
         for thread in self._threads:
@@ -98,32 +110,65 @@ class AMQPTransport:
         if self._consumer is not None:
             self._consumer.reject(delivery, reason)
 
+    def tell(self, target: str | None, body: bytes) -> None:
+        """See Transport."""
+        if self._control_publisher is not None:
+            self._control_publisher.tell(target, body)
+
+    def members_are(self, node_ids: Sequence[str]) -> None:
+        """See Transport."""
+        self._member_queues.members_are(node_ids)
+
+    def delete_queue(self, node_id: str) -> None:
+        """See Transport."""
+        refuse_to_delete(node_id, own_node_id=self._names.node_id)
+        self._member_queues.delete(node_id)
+
     def describe(self) -> dict[str, object]:
         """See Transport."""
         publisher, consumer = self._publisher, self._consumer
         is_publishing = publisher is not None and publisher.is_up
-        is_blocked = publisher is not None and publisher.is_blocked
+        control = self._control_publisher
         return {
             "kind": "rabbitmq",
             "addresses": [without_secrets(url) for url in self._urls],
-            "publisher": "disconnected" if not is_publishing else "blocked" if is_blocked else "connected",
+            "publisher": "disconnected" if not is_publishing else "blocked" if self._is_blocked() else "connected",
             "consumer": "connected" if consumer is not None and consumer.is_up else "disconnected",
             "last_error": next((thread.last_error for thread in self._threads if thread.last_error), None),
             "server_version": self._server_version,
             "queue_type": self._conflicts.type_of(self._names.own_queue, self._queue_type),
+            "control_dropped": 0 if control is None else control.dropped,
         }
 
     def stop(self, timeout_seconds: float) -> None:
         """See Transport; the publisher first, because acknowledgements may wait for its confirms."""
         if self._consumer is not None:
             self._consumer.is_finishing = True
+        if self._control_consumer is not None:
+            self._control_consumer.is_finishing = True
         for thread in self._threads:
             thread.stop(timeout_seconds / len(self._threads))
         self._threads = []
 
+    def _control(self, listener: TransportListener) -> tuple[ControlPublisher, ControlConsumer]:
+        readiness = ControlReadiness(listener)
+        self._control_publisher = ControlPublisher(
+            exchange=self._names.control,
+            make_properties=self._make_properties,
+            is_blocked=self._is_blocked,
+            readiness=readiness,
+        )
+        self._control_consumer = ControlConsumer(
+            exchange=self._names.control, node_id=self._names.node_id, readiness=readiness, listener=listener
+        )
+        return self._control_publisher, self._control_consumer
+
     def _thread(self, purpose: str, role: Publisher | Consumer) -> ConnectionThread:
         return ConnectionThread(purpose, role, self._urls, partial(self._connect, purpose))
 
+    def _is_blocked(self) -> bool:
+        return self._publisher is not None and self._publisher.is_blocked
+
     def _topology(self, server_version: str) -> Topology:
         self._server_version = server_version
-        return cluster_topology(self._names, self._queue_type, parse_server_version(server_version))
+        return self._member_queues.topology(server_version)

@@ -32,6 +32,16 @@ class Role(Protocol):
         """Send what waits, then call ``done``; take no further work."""
 
 
+class Companion(Protocol):
+    """What shares a role's connection without being needed for the role. Called in the connection's thread."""
+
+    def opened(self, session: Session) -> None:
+        """The connection serves its purpose."""
+
+    def lost(self) -> None:
+        """The connection is gone; may be called without ``opened``."""
+
+
 class RunningSession(Protocol):
     """A connection that its thread runs; all but ``wake`` is for that thread."""
 

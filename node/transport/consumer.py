@@ -7,16 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from node.transport.acknowledgements import DeliveryTracker
-from node.transport.amqp import short_text
+from node.transport.amqp import plain_text, short_text
 from node.transport.declaration import Declaration
 from node.transport.mailbox import Mailbox
 from node.transport.port import Delivery
 from node.transport.rejected_copies import RejectedCopy, copy_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from node.transport.amqp import Channel, Frame, Method, Properties, Session
+    from node.transport.connection_thread import Companion
     from node.transport.declaration import QueueConflicts
     from node.transport.port import TransportListener
     from node.transport.topology import Topology
@@ -42,9 +43,11 @@ class Consumer:
         conflicts: QueueConflicts,
         listener: TransportListener,
         add_copy: Callable[[RejectedCopy], None],
+        companions: Sequence[Companion] = (),
     ) -> None:
         """``add_copy`` takes the copy of a rejected delivery; ``release`` is expected when it is safe."""
         self._add_copy = add_copy
+        self._companions = companions
         self._node_id = node_id
         self._queue = queue
         self._prefetch_messages = prefetch_messages
@@ -97,6 +100,8 @@ class Consumer:
         was_up, self._epoch = self.is_up, None
         self._commands.close()
         self._channel = None
+        for companion in self._companions:
+            companion.lost()
         if was_up and reason is not None:
             self._listener.consumer_down(reason)
 
@@ -134,6 +139,8 @@ class Consumer:
         self._commands.open(lambda: session.wake(self._carry_out))
         session.ready()
         self._listener.consumer_up(self._epoch, backlog_messages)
+        for companion in self._companions:
+            companion.opened(session)
 
     def _delivered(self, _channel: Channel, method: Method, properties: Properties, body: bytes) -> None:
         epoch = self._epoch
@@ -146,10 +153,10 @@ class Consumer:
                 tag=method.delivery_tag,
                 body=body,
                 redelivered=method.redelivered,
-                content_type=_text(properties.content_type),
-                app_id=_text(properties.app_id),
-                message_id=_text(properties.message_id),
-                user_id=_text(properties.user_id),
+                content_type=plain_text(properties.content_type),
+                app_id=plain_text(properties.app_id),
+                message_id=plain_text(properties.message_id),
+                user_id=plain_text(properties.user_id),
                 headers=properties.headers,
             )
         )
@@ -187,10 +194,6 @@ class Consumer:
                 headers=copy_headers(original, reason=reason, node_id=self._node_id, user_id=delivery.user_id),
             )
         )
-
-
-def _text(value: str | bytes | None) -> str | None:
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 
 def _short(value: str | None) -> str | None:

@@ -7,93 +7,28 @@ One lock guards a fanout and all transports on it; a listener is only ever calle
 from __future__ import annotations
 
 import threading
-from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from node.codec import APP_ID, CONTENT_TYPE
-from node.transport.port import Delivery, OutgoingMessage
+from node.transport.control import control_content_type
+from node.transport.memory_fanout import MemoryFanout, RejectedMessage, Waiting
+from node.transport.port import ControlDelivery, Delivery, OutgoingMessage
+from node.transport.topology import refuse_to_delete, usable_node_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from node.transport.memory_fanout import BoundedQueue, ControlInbox
     from node.transport.port import TransportListener
 
-QUEUE_MAX_MESSAGES = 100_000
-REJECTED_MAX_MESSAGES = 1_000
 PREFETCH_MESSAGES = 128
 # Deliveries handed to a listener between two looks at everything else.
 TURN_MAX_MESSAGES = 256
 
 log = structlog.get_logger("causalkv.transport")
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedMessage:
-    """A message that a node could not use, with the reason and the node."""
-
-    body: bytes
-    message_id: str | None
-    reason: str
-    rejected_by: str
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A message in one queue."""
-
-    message: OutgoingMessage
-    sender_node: str
-    redelivered: bool = False
-
-
-class MemoryFanout:
-    """What the broker is for RabbitMQ: every member's queue, and the rejected messages.
-
-    A queue holds ``queue_max_messages`` at most: beyond it a message enters no queue at all, and its
-    publisher is told that it was refused. Of the rejected messages the last ``rejected_max_messages`` are kept.
-    """
-
-    def __init__(
-        self, *, queue_max_messages: int = QUEUE_MAX_MESSAGES, rejected_max_messages: int = REJECTED_MAX_MESSAGES
-    ) -> None:
-        self.queue_max_messages = queue_max_messages
-        self.rejected: deque[RejectedMessage] = deque(maxlen=rejected_max_messages)
-        self.changed = threading.Condition()
-        self.queues: dict[str, deque[_Waiting]] = {}
-        self.outage: str | None = None
-        self.outages = 0  # so far; one that is over before a transport looks breaks its connection all the same
-
-    def switch_off(self, reason: str = "the fanout is switched off") -> None:
-        """From now on it is as if the broker were gone; the queues keep what they hold."""
-        with self.changed:
-            self.outage = reason
-            self.outages += 1
-            self.changed.notify_all()
-
-    def switch_on(self) -> None:
-        """The end of ``switch_off``."""
-        with self.changed:
-            self.outage = None
-            self.changed.notify_all()
-
-    def declare(self, node_ids: Sequence[str]) -> None:
-        """Make these nodes' queues exist."""
-        with self.changed:
-            for node_id in node_ids:
-                self.queues.setdefault(node_id, deque())
-
-    def place(self, message: OutgoingMessage, sender_node: str) -> bool:
-        """Put a message into every queue, or, when one is full, into none. The lock is held."""
-        if any(len(queue) >= self.queue_max_messages for queue in self.queues.values()):
-            return False
-        for queue in self.queues.values():
-            queue.append(_Waiting(message, sender_node))
-        self.changed.notify_all()
-        return True
 
 
 class MemoryTransport:
@@ -116,12 +51,16 @@ class MemoryTransport:
         self._outages = 0
         self._epoch = 0
         self._last_tag = 0
-        self._unacknowledged: dict[int, _Waiting] = {}
+        self._members = tuple(founding_members)
+        self._queue: BoundedQueue[Waiting] | None = None
+        self._control: ControlInbox | None = None
+        self._control_dropped = 0
+        self._unacknowledged: dict[int, Waiting] = {}
         self._confirmed: list[int] = []
         self._refused: list[int] = []
         self._last_error: str | None = None
         self._thread = threading.Thread(target=self._run, name=f"causalkv-memory-{node_id}", daemon=True)
-        fanout.declare((*founding_members, node_id))
+        fanout.declare((*self._members, node_id))
 
     def start(self, listener: TransportListener) -> None:
         """See Transport."""
@@ -157,6 +96,31 @@ class MemoryTransport:
             del self._unacknowledged[delivery.tag]
             self._fanout.changed.notify_all()
 
+    def tell(self, target: str | None, body: bytes) -> None:
+        """See Transport."""
+        delivery = ControlDelivery(body, user_id=self._node_id, content_type=control_content_type(body))
+        with self._fanout.changed:
+            if self._is_connected():
+                self._fanout.tell(target, delivery)
+            else:
+                self._control_dropped += 1
+
+    def members_are(self, node_ids: Sequence[str]) -> None:
+        """See Transport."""
+        with self._fanout.changed:
+            self._members = usable_node_ids(node_ids)
+            if self._is_connected():
+                self._fanout.declare((*self._members, self._node_id))
+
+    def delete_queue(self, node_id: str) -> None:
+        """See Transport."""
+        refuse_to_delete(node_id, own_node_id=self._node_id)
+        with self._fanout.changed:
+            if not self._is_connected():
+                log.warning("the queue of a removed member was not deleted: no link to the fanout", member=node_id)
+            elif self._fanout.delete(node_id):
+                log.info("deleted the queue of a removed member", member=node_id)
+
     def describe(self) -> dict[str, object]:
         """See Transport."""
         state = "connected" if self._is_up else "disconnected"
@@ -168,6 +132,7 @@ class MemoryTransport:
             "last_error": self._last_error,
             "server_version": None,
             "queue_type": None,
+            "control_dropped": self._control_dropped,
         }
 
     def stop(self, timeout_seconds: float) -> None:
@@ -207,15 +172,20 @@ class MemoryTransport:
             return []
         if not self._is_up:
             return self._connect(listener)
+        if self._fanout.queues.get(self._node_id) is not self._queue:
+            return self._consume_again(listener)
         calls: list[Callable[[], None]] = []
         if self._confirmed:
             confirmed, self._confirmed = self._confirmed, []
             calls.append(partial(listener.publish_confirmed, confirmed))
         if self._refused:
             refused, self._refused = self._refused, []
-            reason = f"a queue holds {self._fanout.queue_max_messages} messages: let its node consume them"
+            reason = self._fanout.refusal or "the fanout took no messages"
             calls.append(partial(listener.publish_refused, refused, reason))
         calls.extend(partial(listener.delivered, delivery) for delivery in self._take_deliveries())
+        if self._control is not None:
+            control = self._control.take(TURN_MAX_MESSAGES)
+            calls.extend(partial(listener.control_received, delivery) for delivery in control)
         return calls
 
     def _is_connected(self) -> bool:
@@ -224,11 +194,31 @@ class MemoryTransport:
     def _connect(self, listener: TransportListener) -> list[Callable[[], None]]:
         self._is_up = True
         self._outages = self._fanout.outages
+        self._fanout.declare((*self._members, self._node_id))
+        log.info("connected to the in-process fanout", node=self._node_id)
+        return [listener.publisher_up, *self._consume(listener)]
+
+    def _consume_again(self, listener: TransportListener) -> list[Callable[[], None]]:
+        """Somebody deleted the queue, and with it what was delivered and not acknowledged."""
+        self._unacknowledged = {}
+        self._stop_listening()
+        self._fanout.declare((self._node_id,))
+        reason = "the queue was deleted"
+        self._last_error = reason
+        log.warning("this node's queue was deleted, making it again: see who does that", node=self._node_id)
+        return [partial(listener.consumer_down, reason), *self._consume(listener)]
+
+    def _consume(self, listener: TransportListener) -> list[Callable[[], None]]:
         self._epoch += 1
         self._last_tag = 0
-        backlog_messages = len(self._fanout.queues[self._node_id])
-        log.info("connected to the in-process fanout", node=self._node_id)
-        return [listener.publisher_up, partial(listener.consumer_up, self._epoch, backlog_messages)]
+        self._queue = queue = self._fanout.queues[self._node_id]
+        self._control = self._fanout.listen(self._node_id)
+        return [partial(listener.consumer_up, self._epoch, len(queue)), listener.control_up]
+
+    def _stop_listening(self) -> None:
+        if self._control is not None:
+            self._fanout.stop_listening(self._control)
+        self._control = None
 
     def _lose(self, listener: TransportListener, reason: str) -> list[Callable[[], None]]:
         self._disconnect()
@@ -240,17 +230,20 @@ class MemoryTransport:
         """Return what is unacknowledged to the front of the queue, in its order."""
         self._is_up = False
         self._confirmed, self._refused = [], []
+        self._stop_listening()
         for waiting in reversed(self._unacknowledged.values()):
             waiting.redelivered = True
-            self._fanout.queues[self._node_id].appendleft(waiting)
-        self._unacknowledged = {}
+            if self._queue is not None:
+                self._queue.put_back(waiting)
+        self._unacknowledged, self._queue = {}, None
 
     def _take_deliveries(self) -> list[Delivery]:
-        queue = self._fanout.queues[self._node_id]
-        room = min(self._prefetch_messages - len(self._unacknowledged), TURN_MAX_MESSAGES, len(queue))
-        return [self._deliver(queue.popleft()) for _ in range(room)]
+        if self._queue is None:
+            return []
+        room = min(self._prefetch_messages - len(self._unacknowledged), TURN_MAX_MESSAGES, len(self._queue))
+        return [self._deliver(self._queue.take()) for _ in range(room)]
 
-    def _deliver(self, waiting: _Waiting) -> Delivery:
+    def _deliver(self, waiting: Waiting) -> Delivery:
         self._last_tag += 1
         self._unacknowledged[self._last_tag] = waiting
         return Delivery(

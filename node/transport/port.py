@@ -10,9 +10,17 @@ guarantees (DESIGN I1, I3, I4) rest on them:
    durably. Confirmations may come out of order.
 4. *Silence after a loss.* After ``publisher_down`` no confirmation for an earlier ``publish`` arrives;
    the replica offers everything unconfirmed again after the next ``publisher_up``.
-5. *At least once.* A delivery that was not acknowledged comes again after a reconnect.
+5. *At least once.* A delivery that was not acknowledged comes again after a reconnect, but for duty 7.
 6. *Never block.* All methods may be called from any thread and return at once. Listener methods are
    called from the transport's threads and must return at once.
+7. *Full queues.* A queue at its limit drops its oldest messages and refuses nobody: a member that stays
+   away must not stall the others. What it lost it gets from its peers' histories.
+8. *Control.* A message handed to ``tell`` reaches the nodes that listen now, or nobody: it is not
+   confirmed, not stored, not repeated, and gone after 30 s. Nothing that is needed for safety may depend on it.
+9. *Members.* The queues of the nodes named last to ``members_are``, and the own one, exist after each connect;
+   until the first call these are the founding members.
+10. *Deletion.* ``delete_queue`` is tried once, now. A queue that is deleted under its consumer is told as
+    ``consumer_down``, made again, and consumed in a new epoch.
 """
 
 from __future__ import annotations
@@ -21,7 +29,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+# How a control message to all nodes is addressed on the wire; one to a single node is "node.<node id>", so that no
+# node id can mean all.
+EVERYBODY = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,19 @@ class Delivery:
     user_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ControlDelivery:
+    """One control message, which needs no acknowledgement.
+
+    Anybody with access to the broker may have sent it, and any number of them may come at once: the receiver
+    trusts none of it, and bounds what it keeps. ``user_id`` and ``content_type`` are its properties, None when absent.
+    """
+
+    body: bytes
+    user_id: str | None
+    content_type: str | None
+
+
 class TransportListener(Protocol):
     """What a transport tells the node; called from transport threads."""
 
@@ -88,6 +113,12 @@ class TransportListener(Protocol):
     def delivered(self, delivery: Delivery) -> None:
         """A message arrived."""
 
+    def control_up(self) -> None:
+        """Control messages come, and can be sent (again); what was told meanwhile did not come."""
+
+    def control_received(self, delivery: ControlDelivery) -> None:
+        """A control message arrived."""
+
 
 class Transport(Protocol):
     """A way for nodes to reach each other."""
@@ -108,8 +139,28 @@ class Transport(Protocol):
         and never loses the message.
         """
 
+    def tell(self, target: str | None, body: bytes) -> None:
+        """Send a control message to one node id, or (None) to every node that listens now, the own included.
+
+        Dropped silently, and counted in ``describe``, when it cannot be sent now: no link, the broker takes
+        nothing, too much waits already.
+        """
+
+    def members_are(self, node_ids: Sequence[str]) -> None:
+        """From now on keep these nodes' queues, and the own one, instead of the founding members'.
+
+        New ones are made at once when there is a link, and all at each new connection. A name that cannot be a
+        member's is left out, and logged.
+        """
+
+    def delete_queue(self, node_id: str) -> None:
+        """Delete the queue of a removed member, with what it holds; best effort, logged.
+
+        Name it no more in ``members_are`` first. Raises ValueError when it is the own queue, or nobody's.
+        """
+
     def describe(self) -> dict[str, object]:
-        """What ``/status`` shows: addresses without secrets, connection states, last error."""
+        """What ``/status`` shows: addresses without secrets, connection states, last error, control dropped."""
 
     def stop(self, timeout_seconds: float) -> None:
         """Flush what was handed over, as far as the time allows, and close."""

@@ -13,9 +13,10 @@ from node.transport.declaration import Declaration
 from node.transport.mailbox import Mailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from node.transport.amqp import Channel, Connection, Frame, MakeProperties, Method, Properties, Session
+    from node.transport.connection_thread import Companion
     from node.transport.declaration import QueueConflicts
     from node.transport.port import OutgoingMessage, TransportListener
     from node.transport.rejected_copies import RejectedCopies
@@ -40,6 +41,7 @@ class Publisher:
         rejected_copies: RejectedCopies,
         make_properties: MakeProperties,
         listener: TransportListener,
+        companions: Sequence[Companion] = (),
     ) -> None:
         self._exchange = exchange
         self._topology = topology
@@ -47,6 +49,7 @@ class Publisher:
         self._rejected_copies = rejected_copies
         self._make_properties = make_properties
         self._listener = listener
+        self._companions = companions
         self._mailbox: Mailbox[OutgoingMessage] = Mailbox()
         self._confirms: ConfirmTracker[int] = ConfirmTracker()
         self._session: Session | None = None
@@ -76,6 +79,8 @@ class Publisher:
         self._session = self._channel = None
         self._confirms = ConfirmTracker()  # no confirm for what was sent over it is ever told
         self._rejected_copies.lost()
+        for companion in self._companions:
+            companion.lost()
         if was_up and reason is not None:
             self._listener.publisher_down(reason)
 
@@ -115,6 +120,8 @@ class Publisher:
         session.ready()
         self._rejected_copies.opened(session, on_settled=self._check_flushed, on_returned=self._declare_again)
         self._listener.publisher_up()
+        for companion in self._companions:
+            companion.opened(session)
 
     def _send_waiting(self) -> None:
         messages = self._mailbox.drain()

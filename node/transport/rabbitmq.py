@@ -57,6 +57,7 @@ class RabbitMQTransport(AMQPTransport):
         cluster: str,
         urls: Sequence[str],
         queue_type: QueueType,
+        queue_max_messages: int,
         prefetch_messages: int,
         heartbeat_seconds: int,
     ) -> None:
@@ -66,6 +67,7 @@ class RabbitMQTransport(AMQPTransport):
             names=ClusterNames(cluster, node_id, tuple(founding_members)),
             urls=urls,
             queue_type=queue_type,
+            queue_max_messages=queue_max_messages,
             prefetch_messages=prefetch_messages,
             connect=lambda purpose, url, events: _PikaSession(self._parameters(url, purpose), events),
             make_properties=pika.BasicProperties,
@@ -158,6 +160,13 @@ class _PikaSession:
     def connection(self) -> Connection:
         """See Session."""
         return cast("Connection", self._pika)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """See Session."""
+        if not self._pika.is_open:
+            return 0
+        return int(self._pika._get_write_buffer_size())  # noqa: SLF001  # pika has no public way to ask
 
     def run(self) -> str:
         """See RunningSession."""

@@ -26,7 +26,7 @@ from tests.support.broker import PrivateBroker
 
 if TYPE_CHECKING:
     from node.settings import QueueType
-    from node.transport.port import Delivery
+    from node.transport.port import ControlDelivery, Delivery
 
 NODES = ("node1", "node2", "node3")
 QUEUE_TYPES: tuple[QueueType, ...] = ("classic", "quorum")
@@ -63,6 +63,7 @@ class Node:
             cluster=cluster,
             urls=[url],
             queue_type=queue_type,
+            queue_max_messages=1_000_000,
             prefetch_messages=128,
             heartbeat_seconds=30,
         )
@@ -99,6 +100,12 @@ class Node:
         if delivery.tag % ACKNOWLEDGE_EVERY == 0:
             self.transport.acknowledge(delivery.connection_epoch, delivery.tag, multiple=True)
         self._note()
+
+    def control_up(self) -> None:
+        """See TransportListener."""
+
+    def control_received(self, delivery: ControlDelivery) -> None:
+        """See TransportListener."""
 
     def publisher_down(self, reason: str) -> None:
         """See TransportListener."""

@@ -80,7 +80,7 @@ def _replicated(directory: Path, amqp_url: str, cluster_name: str, writes: int) 
         wait_until(lambda: node.service.broker_state == "connected", "node1 is connected", 10)
         began = time.monotonic()
         _offer(node, writes)
-        replica = node.store.replica
+        replica = node.service.replica
         wait_until(
             lambda: all(status["clock"].get(replica) == writes for status in cluster.statuses()), "all are applied", 300
         )

@@ -12,17 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from node.core.events import Confirmed, EndOfTransaction, LocalWrite, Publish, PublisherUp
-from node.core.replica import Replica, ReplicaLimits
-from node.core.vector_clock import VectorClock
-from node.core.write import Put
-from node.store import Store
 from tests.benchmarks.figures import Figure, print_figures
+from tests.benchmarks.filled_store import fill_store
 from tests.support.broker import PrivateBroker
 from tests.support.cluster import ClusterUnderTest
 
 WANTED_SECONDS = 2.0
-STORE_MAX_BYTES = 64 * 2**30
 
 
 def main() -> int:
@@ -38,7 +33,7 @@ def measure(keys: int, rounds: int) -> list[Figure]:
     """The figure; a node without data is the floor."""
     with tempfile.TemporaryDirectory() as directory, PrivateBroker() as broker:
         floor = _start_seconds(Path(directory) / "empty", broker.url, "empty", rounds)
-        _fill(Path(directory) / "full" / "node1", "full", keys)
+        fill_store(Path(directory) / "full" / "node1", cluster="full", node="node1", keys=keys)
         full = _start_seconds(Path(directory) / "full", broker.url, "full", rounds)
     return [
         Figure(
@@ -50,24 +45,6 @@ def measure(keys: int, rounds: int) -> list[Figure]:
             full <= WANTED_SECONDS,
         )
     ]
-
-
-def _fill(path: Path, cluster: str, keys: int) -> None:
-    """A data directory in which node1 has written this many keys, all published."""
-    store = Store(path, cluster=cluster, node="node1", max_bytes=STORE_MAX_BYTES)
-    replica = Replica(store.load(), ReplicaLimits(pack_max_writes=10_000, pack_max_bytes=2**30))
-    empty = VectorClock()
-    with store.transaction() as transaction:
-        replica.step(PublisherUp(), transaction)
-    for begin in range(0, keys, 10_000):
-        with store.transaction() as transaction:
-            for n in range(begin, min(begin + 10_000, keys)):
-                put = Put(f"key{n:09}", b'"value-%d"' % n)
-                replica.step(LocalWrite(None, (put,), empty, 1_700_000_000_000), transaction)
-            effects = replica.step(EndOfTransaction(), transaction)
-            replica.step(Confirmed([e.publish_id for e in effects if isinstance(e, Publish)]), transaction)
-            replica.step(EndOfTransaction(), transaction)
-    store.close()
 
 
 def _start_seconds(directory: Path, amqp_url: str, cluster: str, rounds: int) -> float:

@@ -94,7 +94,7 @@ def _offer_steadily(directory: Path, amqp_url: str, cluster: str, writes: int, o
     node = _node(directory, amqp_url, cluster, "node1")
     node.start()
     _wait_connected(node)
-    other.send(node.store.replica)
+    other.send(node.service.replica)
     other.recv()
     empty = VectorClock()
     begun = []

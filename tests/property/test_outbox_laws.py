@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -14,7 +16,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outbox = Outbox(0, 1)
+        self.outbox = Outbox("a", 0, 1, itertools.count(1))
         self.is_open = False
         self.window_messages = 1
         self.own_seq = 0
@@ -28,7 +30,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @initialize(window_messages=st.integers(1, 4), confirmed_seq=st.integers(0, 3))
     def start(self, window_messages: int, confirmed_seq: int) -> None:
         """As after a restart of the process."""
-        self.outbox = Outbox(confirmed_seq, window_messages)
+        self.outbox = Outbox("a", confirmed_seq, window_messages, itertools.count(1))
         self.window_messages = window_messages
         self.own_seq = self.sent_up_to = self.prefix_before = confirmed_seq
         self.truly_confirmed = set(range(1, confirmed_seq + 1))

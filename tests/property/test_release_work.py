@@ -11,12 +11,12 @@ import pytest
 from node.core import causal_buffer
 from node.core.dependency_index import first_missing
 from node.core.dot import Dot
-from node.core.events import EndOfTransaction, Received
+from node.core.events import Received
 from node.core.hybrid_clock import HybridTimestamp
-from node.core.replica import Replica, ReplicaLimits
+from node.core.replica import ReplicaLimits
 from node.core.vector_clock import VectorClock
 from node.core.write import Write
-from tests.simulation.durable_state import DurableState
+from tests.unit.core.builders import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,22 +77,16 @@ def test_a_held_write_is_looked_at_once_for_each_entry_of_its_clock_at_most(
         pytest.fail(f"something went through all of {len(buffer)} held writes")
 
     *early, last = writes = order()
-    disk = DurableState("observer")
-    replica = Replica(disk.saved(), ReplicaLimits(clock_max_entries=2 * WRITES))
-    replica.step(Received("early", early, 0), disk.begin())
-    assert len(replica.held) == WRITES - 1
+    bench = Bench("observer", ReplicaLimits(clock_max_entries=2 * WRITES))
+    bench.step(Received("early", early, 0))
+    assert len(bench.replica.held) == WRITES - 1
     held = {write.dot: write for write in early}
 
     monkeypatch.setattr(causal_buffer, "first_missing", counting)
     monkeypatch.setattr(causal_buffer.CausalBuffer, "__iter__", scanning)
-    monkeypatch.setattr(causal_buffer.CausalBuffer, "awaited", scanning)
-    transaction = disk.begin()
-    for write in early:
-        transaction.hold(write, 0)
-    replica.step(Received("last", [last], 0), transaction)
-    replica.step(EndOfTransaction(), transaction)
+    bench.step(Received("last", [last], 0))
 
-    assert len(transaction.applied) == len(writes)
-    assert len(replica.held) == 0
+    assert len(bench.disk.kept) == len(writes)
+    assert len(bench.replica.held) == 0
     assert looks.keys() == held.keys()
     assert all(count <= len(held[dot].clock) for dot, count in looks.items())

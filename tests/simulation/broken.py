@@ -1,4 +1,4 @@
-"""Wrong versions of parts of the core, of its simulated caller and of the simulated disk.
+"""Wrong versions of parts of the core: delivery, local writes, versions, outbox, and what is saved.
 
 Each function stands in for the one that ``defects.py`` names beside it.
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from node.core import effects as todo
 from node.core import events as core
 from node.core import outbox, replica, versions
+from node.core.delivery import CausalDelivery
 from node.core.dependency_index import DependencyIndex
 from node.core.dot import Dot
 from node.core.sequencer import Place, place_of
 from node.core.vector_clock import VectorClock
 from node.core.versions import Version, Versions
 from node.core.write import Operation, Put, Write
-from tests.simulation.durable_state import DurableState, Transaction
-from tests.simulation.simulated_node import SimulatedNode
+from tests.simulation.durable_state import DurableState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from node.core.causal_buffer import HeldWrite
     from node.core.hybrid_clock import HybridTimestamp
     from node.core.state import ReplicaState, SavedReplica
-    from tests.simulation.network import Ticket
 
 # --------------------------------------------------------------------------------- causal delivery
 
@@ -52,35 +52,51 @@ def take_one(index: DependencyIndex[HeldWrite], applied: Dot) -> list[HeldWrite]
 _TAKE = DependencyIndex.take
 
 
-def receive_twice(self: replica.Replica, event: core.Received, state: ReplicaState) -> list[core.Effect]:
-    """A replica that applies duplicates as well, and then goes on as usual."""
-    seen = [write for write in event.writes if self.clock.covers(write.dot) and write.dot.replica != self.replica]
-    position = dict(self._applied)
-    effects: list[core.Effect] = []
-    for write in seen:
-        self._apply(write, state)
-        effects.append(core.Applied(write, None))
-    self._applied.update(position)
-    return effects + _RECEIVE(self, event, state)
+def deliver_twice(  # noqa: PLR0917  # as what it stands in for
+    self: CausalDelivery,
+    writes: Sequence[Write],
+    now_ms: int,
+    state: ReplicaState,
+    effects: list[todo.Effect],
+    own_replica: str,
+) -> None:
+    """A delivery that applies duplicates as well, and then goes on as usual."""
+    position = dict(self.applied)
+    for write in writes:
+        if self.clock.covers(write.dot) and write.dot.replica != own_replica:
+            self.apply(write, state)
+            effects.append(todo.Applied(write, None))
+    self.applied.update(position)
+    _DELIVER(self, writes, now_ms, state, effects, own_replica)
+
+
+_DELIVER = CausalDelivery.deliver
 
 
 def receive_without_acknowledging(when: type) -> object:
     """A replica that does not acknowledge a message with this effect."""
 
-    def receive(self: replica.Replica, event: core.Received, state: ReplicaState) -> list[core.Effect]:
+    def receive(self: replica.Replica, event: core.Received, state: ReplicaState) -> list[todo.Effect]:
         effects = _RECEIVE(self, event, state)
         silent = any(isinstance(effect, when) for effect in effects)
-        return [effect for effect in effects if not (silent and isinstance(effect, core.Acknowledge))]
+        return [effect for effect in effects if not (silent and isinstance(effect, todo.Acknowledge))]
 
     return receive
 
 
 _RECEIVE = replica.Replica._receive
 
+
+def not_held(self: causal_buffer.CausalBuffer, dot: Dot) -> bool:
+    """A buffer that does not know what it holds."""
+    del self, dot
+    return False
+
+
 # ------------------------------------------------------------------------------------ local writes
 
 
-def write_without_context(self: replica.Replica, event: core.LocalWrite, state: ReplicaState) -> list[core.Effect]:
+def write_without_context(self: replica.Replica, event: core.LocalWrite, state: ReplicaState) -> list[todo.Effect]:
     """A replica that takes a write at once, whatever its client has seen."""
     return _WRITE(self, event._replace(context=VectorClock()), state)
 
@@ -139,19 +155,27 @@ def confirm_up_to(self: outbox.Outbox, publish_id: int) -> list[outbox.Pack]:
     return [pack]
 
 
-def saved_without_outbox(disk: DurableState) -> SavedReplica:
+# ------------------------------------------------------------------------------------ what is saved
+
+
+def saved_without_outbox(disk: DurableState, held_max_writes: int) -> SavedReplica:
     """A disk that forgot which own writes are not confirmed."""
-    return _SAVED(disk)._replace(confirmed_seq=disk.clock[disk.replica])
+    return _SAVED(disk, held_max_writes)._replace(confirmed_seq=disk.clock[disk.replica])
 
 
-def saved_without_held(disk: DurableState) -> SavedReplica:
+def saved_without_former(disk: DurableState, held_max_writes: int) -> SavedReplica:
+    """A disk that forgot what former incarnations had not published."""
+    return _SAVED(disk, held_max_writes)._replace(former=())
+
+
+def saved_without_held(disk: DurableState, held_max_writes: int) -> SavedReplica:
     """A disk that forgot the held writes."""
-    return _SAVED(disk)._replace(held=())
+    return _SAVED(disk, held_max_writes)._replace(held=(), holds_more=False)
 
 
-def saved_with_old_clock(disk: DurableState) -> SavedReplica:
+def saved_with_old_clock(disk: DurableState, held_max_writes: int) -> SavedReplica:
     """A disk that forgot the latest own write."""
-    saved = _SAVED(disk)
+    saved = _SAVED(disk, held_max_writes)
     own = max(0, saved.clock[disk.replica] - 1)
     return saved._replace(
         clock=VectorClock({**saved.clock.as_dict(), disk.replica: own}), confirmed_seq=min(own, saved.confirmed_seq)
@@ -159,61 +183,3 @@ def saved_with_old_clock(disk: DurableState) -> SavedReplica:
 
 
 _SAVED = DurableState.saved
-
-# ---------------------------------------------------------------------------- the caller's contract
-
-_FINISH = SimulatedNode._finish
-_CARRY_OUT = SimulatedNode._carry_out
-
-
-def before_commit(kind: type) -> tuple[tuple[object, str, object], ...]:
-    """A caller that carries out one kind of effect before the commit."""
-
-    def finish(
-        self: SimulatedNode, batch: Sequence[core.Event], transaction: Transaction, effects: Sequence[core.Effect]
-    ) -> None:
-        for effect in effects:
-            if isinstance(effect, kind):
-                _CARRY_OUT(self, effect)
-        _FINISH(self, batch, transaction, effects)
-
-    def carry_out(self: SimulatedNode, effect: core.Effect) -> None:
-        if not isinstance(effect, kind):
-            _CARRY_OUT(self, effect)
-
-    return (SimulatedNode, "_finish", finish), (SimulatedNode, "_carry_out", carry_out)
-
-
-def finish_torn(
-    self: SimulatedNode, batch: Sequence[core.Event], transaction: Transaction, effects: Sequence[core.Effect]
-) -> None:
-    """A store whose transactions are not atomic: a crash leaves the values without the position."""
-    _FINISH(self, batch, transaction, effects)
-    if self.replica is None and not transaction.committed:
-        transaction._position = None
-        transaction.commit()
-
-
-def believe_all(self: SimulatedNode, ticket: Ticket) -> bool:
-    """A caller that gives a replica the outcomes of its predecessor's messages."""
-    del self, ticket
-    return True
-
-
-def refused_is_confirmed(self: SimulatedNode, ticket: Ticket) -> None:
-    """A caller that hears a refusal as a confirmation."""
-    self.publish_confirmed(ticket)
-
-
-def go_on_after_failed_commit(self: SimulatedNode, batch: Sequence[core.Event]) -> None:
-    """A caller that keeps the replica whose transaction failed."""
-    for event in batch:
-        if isinstance(event, core.LocalWrite) and self._answers(event.request):
-            event.request.client.failed()
-    self._inbox = [*(event for event in batch if not isinstance(event, core.LocalWrite)), *self._inbox]
-
-
-def not_held(self: causal_buffer.CausalBuffer, dot: Dot) -> bool:
-    """A buffer that does not know what it holds."""
-    del self, dot
-    return False

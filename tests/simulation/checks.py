@@ -1,70 +1,68 @@
-"""What must hold: at every commit of every node, and once everything has come to rest.
-
-The invariants are those of DESIGN section 2; each check says which one it speaks for.
-"""
+"""What must hold at every commit of every node; each check says which invariant it speaks for."""
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING
 
-from node.core.vector_clock import VectorClock
-from node.core.write import Put
+from node.core import effects as todo
+from node.core.write import Put, Write
 from tests.simulation.coverage import Coverage, Seen
+from tests.simulation.invariants import Invariant, ViolationError
+from tests.simulation.links import Hello
+from tests.simulation.transaction import Adopted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from node.core.dot import Dot
+    from node.core.vector_clock import VectorClock
     from node.core.versions import Versions
-    from node.core.write import Write
-    from tests.simulation.durable_state import DurableState, Transaction
+    from tests.simulation.durable_state import DurableState
+    from tests.simulation.links import Payload
     from tests.simulation.oracle import Oracle
-
-
-class Invariant(enum.StrEnum):
-    """What a violation is a violation of."""
-
-    CAUSAL_ORDER = "I1 causal order"
-    CONVERGENCE = "I2 convergence"
-    NOTHING_LOST = "I3 no acknowledged write is lost"
-    EXACTLY_ONCE = "I4 exactly once"
-    NO_STALL = "I6 no silent stall"
-    IDENTITY = "I7 identity is never reused"
-    EXACT_CLOCKS = "clocks name exactly the writes that happened before"
-    TIMESTAMPS = "timestamps grow along happened-before"
-    ANNOUNCED = "effects tell what happened"
-    NO_EXCEPTION = "the core raises nothing"
-
-
-class ViolationError(Exception):
-    """An invariant does not hold."""
-
-    def __init__(self, invariant: Invariant, message: str) -> None:
-        super().__init__(f"{invariant}: {message}")
-        self.invariant = invariant
+    from tests.simulation.simulated_node import SimulatedNode
+    from tests.simulation.transaction import Transaction
 
 
 class Checks:
-    """The judge of one run."""
+    """The judge of one run, as long as it lasts."""
 
     def __init__(self, oracle: Oracle, coverage: Coverage) -> None:
         self._oracle = oracle
         self._coverage = coverage
 
-    # ---------------------------------------------------------------------- at every commit
+    def committed(self, node: SimulatedNode, transaction: Transaction, effects: Sequence[todo.Effect]) -> None:
+        """Judge a transaction that is durable now, and whose effects are not carried out yet."""
+        accepted = [effect for effect in effects if isinstance(effect, todo.Accepted)]
+        self.applied(node.disk, transaction, {effect.write.dot: effect.request.saw for effect in accepted})
+        told: list[Write | Adopted] = []
+        for effect in effects:
+            if isinstance(effect, todo.Accepted | todo.Applied):
+                told.append(effect.write)
+            elif isinstance(effect, todo.SnapshotAdopted):
+                told.append(Adopted(effect.clock))
+        if transaction.log != told:
+            raise ViolationError(Invariant.ANNOUNCED, f"applied {transaction.log}, but the effects said {told}")
+        node.ever_applied |= node.disk.applied
 
-    def committed(self, disk: DurableState, transaction: Transaction, clients_saw: Mapping[Dot, int]) -> None:
+    def applied(self, disk: DurableState, transaction: Transaction, clients_saw: Mapping[Dot, int]) -> None:
         """Judge what a commit applied, write by write; ``clients_saw`` by the writes accepted in it."""
-        for write in transaction.applied:
-            if write.dot.replica == disk.replica:
-                self._accepted(disk, write, clients_saw.get(write.dot))
+        for entry in transaction.log:
+            if isinstance(entry, Adopted):
+                self._adopted(disk, entry.clock)
+            elif entry.dot in clients_saw:
+                self._accepted(disk, entry, clients_saw[entry.dot])
             else:
-                self._delivered(disk, write)
-        for key in transaction.touched_keys:
-            self._check_siblings(disk, key)
+                self._delivered(disk, entry)
+        has_merged = any(isinstance(entry, Adopted) for entry in transaction.log)
+        for key in self._oracle.keys if has_merged else transaction.touched_keys:
+            self.siblings(disk, key)
+        if transaction.log and sum(count for _, count in disk.clock.items()) != disk.applied.bit_count():
+            raise ViolationError(
+                Invariant.CONVERGENCE, f"{disk.replica} has applied {disk.applied.bit_count()} writes at {disk.clock}"
+            )
 
-    def _accepted(self, disk: DurableState, write: Write, client_saw: int | None) -> None:
+    def _accepted(self, disk: DurableState, write: Write, client_saw: int) -> None:
         known = self._oracle.index_of(write.dot)
         if known is not None:
             again = self._oracle.writes[known] == write
@@ -72,8 +70,6 @@ class Checks:
                 Invariant.EXACTLY_ONCE if again else Invariant.IDENTITY,
                 f"{disk.replica} wrote {write.dot} a second time",
             )
-        if client_saw is None:
-            raise ViolationError(Invariant.ANNOUNCED, f"{disk.replica} applied {write.dot}, which no client asked for")
         if unseen := client_saw & ~disk.applied:
             raise ViolationError(
                 Invariant.CAUSAL_ORDER,
@@ -95,7 +91,14 @@ class Checks:
             )
         disk.applied |= 1 << index
 
-    def _check_siblings(self, disk: DurableState, key: str) -> None:
+    def _adopted(self, disk: DurableState, clock: VectorClock) -> None:
+        contents = self._oracle.covered(clock)
+        if contents is None:
+            raise ViolationError(Invariant.IDENTITY, f"{disk.replica} merged writes that nobody made: {clock}")
+        disk.applied |= contents
+
+    def siblings(self, disk: DurableState, key: str) -> None:
+        """A key shows the maximal ones of the applied writes, winner first, and nothing else."""
         shown = disk.versions.get(key, ())
         expected = self._oracle.siblings(key, disk.applied)
         if len(shown) > 1:
@@ -107,12 +110,6 @@ class Checks:
                 f"{[str(write.dot) for write in expected]}",
             )
 
-    def announced(self, transaction: Transaction, announced: Sequence[Write]) -> None:
-        """The effects of a transaction name what it applied, in that order."""
-        applied = [write.dot for write in transaction.applied]
-        if applied != [write.dot for write in announced]:
-            raise ViolationError(Invariant.ANNOUNCED, f"applied {applied}, but the effects said {announced}")
-
     def shown(self, disk: DurableState, client_saw: int) -> None:
         """A read that a node answers may not lack anything that its client has seen."""
         if unseen := client_saw & ~disk.applied:
@@ -121,81 +118,40 @@ class Checks:
                 f"{disk.replica} answered a client that had seen {self._oracle.names(unseen)}, which it lacks",
             )
 
-    # --------------------------------------------------------------------------- at the end
-
-    def at_rest(self, disks: Sequence[DurableState], acknowledged: Sequence[Write], queued: Mapping[str, int]) -> None:
-        """Judge the end: everything is healed and delivered, and nothing is planned any more."""
-        self._check_nothing_is_lost(disks, acknowledged)
-        if any(queued.values()):
-            raise ViolationError(Invariant.NO_STALL, f"at rest there are messages in queues: {queued}")
-        for disk in disks:
-            self._check_nothing_waits(disk)
-            for key in self._oracle.keys:
-                self._check_siblings(disk, key)
-                if self._oracle.deletes_that_spared(key, disk.applied):
-                    self._coverage[Seen.SURVIVED_A_DELETE] += 1
-        self._check_convergence(disks)
-        self._check_clocks()
-
-    def _check_nothing_is_lost(self, disks: Sequence[DurableState], acknowledged: Sequence[Write]) -> None:
-        answered = 0
-        for write in acknowledged:
+    def acknowledges(self, disk: DurableState, payload: Payload | None) -> None:
+        """A queue may forget only what is on the disk."""
+        for write in () if payload is None or isinstance(payload, Hello) else payload:
             index = self._oracle.index_of(write.dot)
-            if index is None or self._oracle.writes[index] != write:
-                raise ViolationError(Invariant.NOTHING_LOST, f"{write.dot} was acknowledged, and is durable nowhere")
-            answered |= 1 << index
-        everything = (1 << len(self._oracle.writes)) - 1
-        self._coverage[Seen.UNANSWERED_WRITE_KEPT] += (everything & ~answered).bit_count()
-        for disk in disks:
-            for lost, kind in ((answered & ~disk.applied, "acknowledged"), (everything & ~disk.applied, "committed")):
-                if lost:
+            if write.dot not in disk.held and (index is None or not disk.applied >> index & 1):
+                raise ViolationError(
+                    Invariant.NOTHING_LOST, f"{disk.replica} acknowledged {write.dot}, which is not on its disk"
+                )
+
+    # ------------------------------------------------------------------------------- members
+
+    def trimmed(
+        self, disk: DurableState, peers: Mapping[str, SimulatedNode], pinning: set[str], before: VectorClock
+    ) -> None:
+        """Only what every member has is forgotten, except those that were silent for too long."""
+        self._coverage[Seen.TRIMMED] += disk.trimmed != before
+        for origin, count in disk.trimmed.items():
+            if count == before[origin]:
+                continue
+            for name in sorted(pinning):
+                if lacking := self._oracle.line(origin, count) & ~peers[name].ever_applied:
                     raise ViolationError(
-                        Invariant.NOTHING_LOST, f"{disk.replica} lacks {self._oracle.names(lost)}: {kind}"
+                        Invariant.TRIMMED_TOO_EARLY,
+                        f"{disk.replica} forgot {self._oracle.names(lacking)}, which {name} never had",
                     )
 
-    def _check_nothing_waits(self, disk: DurableState) -> None:
-        own_writes = disk.clock[disk.replica]
-        if disk.held or disk.confirmed_seq != own_writes:
-            raise ViolationError(
-                Invariant.NO_STALL,
-                f"{disk.replica} at rest holds back {[str(dot) for dot in disk.held]} and has "
-                f"{own_writes - disk.confirmed_seq} unconfirmed writes",
-            )
-
-    def _check_convergence(self, disks: Sequence[DurableState]) -> None:
-        first = disks[0]
-        for other in disks[1:]:
-            if other.clock != first.clock:
+    def has_everywhere(self, node: SimulatedNode, peers: Mapping[str, SimulatedNode], dot: Dot) -> None:
+        """A node says that every member has applied a write."""
+        self._coverage[Seen.ACK_ALL_REACHED] += 1
+        index = self._oracle.index_of(dot)
+        for name in [] if node.replica is None else node.replica.members.others:
+            if index is None or not peers[name].ever_applied >> index & 1:
                 raise ViolationError(
-                    Invariant.CONVERGENCE,
-                    f"{first.replica} ends at {first.clock}, {other.replica} at {other.clock}",
-                )
-            if other.fingerprint() != first.fingerprint():
-                raise ViolationError(
-                    Invariant.CONVERGENCE, f"{first.replica} and {other.replica} differ in the bytes of their states"
-                )
-        counted = sum(count for _replica, count in first.clock.items())
-        if counted != len(self._oracle.writes):
-            raise ViolationError(
-                Invariant.CONVERGENCE, f"clocks count {counted} writes of {len(self._oracle.writes)} accepted ones"
-            )
-
-    def _check_clocks(self) -> None:
-        """A clock that names too little breaks I1 some day; one that names too much holds writes back for nothing."""
-        for index, write in enumerate(self._oracle.writes):
-            past = self._oracle.past[index]
-            truth: dict[str, int] = {}
-            for earlier, cause in enumerate(self._oracle.writes):
-                if earlier == index or past >> earlier & 1:
-                    truth[cause.dot.replica] = max(truth.get(cause.dot.replica, 0), cause.dot.seq)
-                if past >> earlier & 1 and cause.timestamp >= write.timestamp:
-                    raise ViolationError(
-                        Invariant.TIMESTAMPS,
-                        f"{write.dot} at {write.timestamp} happened after {cause.dot} at {cause.timestamp}",
-                    )
-            if write.clock != VectorClock(truth):
-                raise ViolationError(
-                    Invariant.EXACT_CLOCKS, f"{write.dot} says {write.clock}; true is {VectorClock(truth)}"
+                    Invariant.ACK_ALL, f"{node.name} says that all have {dot}, and {name} never had it"
                 )
 
 

@@ -2,98 +2,27 @@
 
 It keeps the duties of a transport (``node/transport/port.py``) except the order of duty 2, on purpose: on
 one broker a fanout keeps causal order by itself, and a test that does not reorder proves nothing
-about the causal buffer. What is not confirmed may be lost when its sender's connection dies; what is in a queue
-stays there until it is acknowledged.
+about the causal buffer. A hello alone keeps its place behind what its sender published. What is not confirmed may be
+lost when its sender's connection dies; what is in a queue stays there until it is acknowledged, unless a fault of
+the broker (``broker_faults.py``) takes it away, or the queue is full and drops its oldest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from tests.simulation.coverage import Coverage, Seen
+from tests.simulation.links import DeliveryTag, Hello, Link, Member, Message, Payload, Ticket, Transit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from random import Random
 
+    from node.core.dot import Dot
     from node.core.write import Write
     from tests.simulation.plan import NetworkPlan
     from tests.simulation.scheduler import Scheduler
-
-
-class Ticket(NamedTuple):
-    """The sender's name for one publish: which start of its replica made it, and that replica's number for it."""
-
-    generation: int
-    publish_id: int
-
-
-class DeliveryTag(NamedTuple):
-    """A delivery's name; one of a former connection means nothing any more."""
-
-    epoch: int
-    number: int
-
-
-class Member(Protocol):
-    """What the network tells a node."""
-
-    def publisher_up(self) -> None:
-        """Publishing is possible."""
-
-    def publisher_down(self) -> None:
-        """Publishing is not possible; what was not confirmed is unknown."""
-
-    def publish_confirmed(self, ticket: Ticket) -> None:
-        """Every queue has the message."""
-
-    def publish_refused(self, ticket: Ticket) -> None:
-        """The broker did not take the message."""
-
-    def delivered(self, tag: DeliveryTag, writes: tuple[Write, ...]) -> None:
-        """A message came out of the node's queue."""
-
-
-class Message(NamedTuple):
-    """What travels; ``number`` rises with the order of publishing."""
-
-    number: int
-    sender: str
-    writes: tuple[Write, ...]
-
-
-@dataclass(slots=True)
-class Transit:
-    """A published message on its way into the queues."""
-
-    message: Message
-    ticket: Ticket
-    epoch: int
-    awaited: list[str]
-    """The queues that do not have it yet."""
-    lost: list[str] = field(default_factory=list)
-    refused: bool = False
-
-
-@dataclass(slots=True)
-class Link:
-    """One node's publishing connection, its queue and its consumer."""
-
-    member: Member
-    publisher_up: bool = False
-    publisher_epoch: int = 0
-    transits: list[Transit] = field(default_factory=list)
-    published_seq: int = 0
-    consumer_up: bool = False
-    consumer_epoch: int = 0
-    delivery_number: int = 0
-    ready: list[tuple[Message, bool]] = field(default_factory=list)
-    """(message, whether it was delivered before)."""
-    unacked: dict[int, Message] = field(default_factory=dict)
-    acks_under_way: list[int] = field(default_factory=list)
-    latest: dict[str, int] = field(default_factory=dict)
-    """By sender: the greatest message number delivered."""
 
 
 class Network:
@@ -104,41 +33,52 @@ class Network:
         self._scheduler = scheduler
         self._random = random
         self._coverage = coverage
-        self._links: dict[str, Link] = {}
+        self.links: dict[str, Link] = {}
         self._messages = 0
         self.calm = False
         """True: no faults of its own any more, only delay and reordering."""
+        self.confirmed: set[Dot] = set()
+        """The writes that were in every queue, and whose senders were told so."""
+        self.last_activity_us = 0
+        """When something was published or delivered last."""
 
     def join(self, name: str, member: Member) -> None:
-        """Declare a member's queue; it is connected by ``connect``."""
-        self._links[name] = Link(member)
+        """A node exists; its queue does once it is declared."""
+        self.links.setdefault(name, Link(member))
+
+    def declare(self, names: Iterable[str]) -> None:
+        """Make sure that these queues exist."""
+        for name in names:
+            if name in self.links:
+                self.links[name].is_declared = True
 
     def _chance(self, probability: float) -> bool:
         return not self.calm and self._random.random() < probability
 
     def _delay_us(self) -> int:
         delay_us = self._random.randint(1, self._plan.delay_max_us)
-        return delay_us * self._random.randint(2, 10) if self._random.random() < self._plan.slow_chance else delay_us
+        return delay_us * self._random.randint(2, 10) if self._chance(self._plan.slow_chance) else delay_us
 
     # -------------------------------------------------------------------------- connections
 
     def connect_publisher(self, name: str) -> None:
         """Make publishing possible."""
-        link = self._links[name]
+        link = self.links[name]
         if not link.publisher_up:
-            link.publisher_up = True
+            link.publisher_up, link.publisher_silent = True, False
             link.member.publisher_up()
 
     def connect_consumer(self, name: str) -> None:
         """Begin to hand out what is in the queue."""
-        link = self._links[name]
+        link = self.links[name]
         if not link.consumer_up:
-            link.consumer_up = True
+            self.declare([name])
+            link.consumer_up, link.consumer_silent = True, False
             self._hand_out(link)
 
     def lose_publisher(self, name: str) -> None:
         """Cut the publishing connection: each copy under way arrives or not; no confirmation comes."""
-        link = self._links[name]
+        link = self.links[name]
         if not link.publisher_up:
             return
         link.publisher_up = False
@@ -155,7 +95,7 @@ class Network:
 
     def lose_consumer(self, name: str) -> None:
         """Cut the consuming connection: acknowledgements under way arrive or not; the rest comes again."""
-        link = self._links[name]
+        link = self.links[name]
         if not link.consumer_up:
             return
         link.consumer_up = False
@@ -169,34 +109,61 @@ class Network:
 
     def unconfirmed(self, name: str) -> int:
         """How many messages of a node are on the wire."""
-        return len(self._links[name].transits)
+        return len(self.links[name].transits)
 
-    def waiting(self) -> dict[str, int]:
-        """How many messages are in each queue, delivered and unacknowledged ones included."""
-        return {name: len(link.ready) + len(link.unacked) for name, link in self._links.items()}
+    def waiting(self, name: str) -> int:
+        """How many messages are in a queue, delivered and unacknowledged ones included."""
+        return len(self.links[name].ready) + len(self.links[name].unacked)
 
     # --------------------------------------------------------------------------- publishing
 
     def publish(self, name: str, ticket: Ticket, writes: tuple[Write, ...]) -> None:
         """Send to every queue; dropped silently when the publisher is down."""
-        link = self._links[name]
+        link = self.links[name]
         if not link.publisher_up:
             return
-        if writes[0].dot.seq <= link.published_seq:
-            self._coverage[Seen.REPUBLISHED] += 1
-        if len(writes) > 1:
-            self._coverage[Seen.PACKED] += 1
-        link.published_seq = max(link.published_seq, writes[-1].dot.seq)
-        self._messages += 1
-        message = Message(self._messages, name, writes)
-        transit = Transit(message, ticket, link.publisher_epoch, list(self._links))
-        link.transits.append(transit)
+        dots = {write.dot for write in writes}
+        self._coverage[Seen.REPUBLISHED] += bool(dots & link.published)
+        self._coverage[Seen.PACKED] += len(writes) > 1
+        link.published |= dots
+        transit = self._send(name, writes, ticket)
         if self._chance(self._plan.refuse_chance):
             transit.refused = True
             # Some queues may have it all the same: a refusal promises nothing about them.
-            transit.lost.extend(queue for queue in self._links if self._random.random() < 0.7)
-        for queue in self._links:
-            self._scheduler.after(self._delay_us(), partial(self._arrive, transit, queue))
+            transit.lost.extend(queue for queue in self.links if self._random.random() < 0.7)
+
+    def say_hello(self, name: str, hello: Hello) -> None:
+        """Send a hello to every queue, behind everything that its sender published; nobody confirms it."""
+        if self.links[name].publisher_up:
+            self._send(name, hello, None)
+
+    def _send(self, name: str, payload: Payload, ticket: Ticket | None) -> Transit:
+        link = self.links[name]
+        self.last_activity_us = self._scheduler.now_us
+        self._messages += 1
+        message = Message(self._messages, name, payload)
+        declared = [queue for queue, other in self.links.items() if other.is_declared]
+        transit = Transit(message, ticket, link.publisher_epoch, declared)
+        if link.publisher_silent:
+            transit.lost.extend(declared)
+            transit.epoch = -1  # nobody hears of it: the connection is dead
+        if ticket is not None:
+            link.transits.append(transit)
+        for queue in declared:
+            delay_us = self._behind(self.links[queue].arrives_us, message)
+            self._scheduler.after(delay_us, partial(self._arrive, transit, queue))
+        if not declared:
+            self._scheduler.after(self._delay_us(), partial(self._answer_publisher, transit))
+        return transit
+
+    def _behind(self, latest_us: dict[str, int], message: Message) -> int:
+        """A delay; that of a hello lets it arrive after everything of its sender that is on the way."""
+        now_us, last_us = self._scheduler.now_us, latest_us.get(message.sender, 0)
+        at_us = now_us + self._delay_us()
+        if message.is_hello:
+            at_us = max(at_us, last_us + 1)
+        latest_us[message.sender] = max(at_us, last_us)
+        return at_us - now_us
 
     def _arrive(self, transit: Transit, queue: str) -> None:
         transit.awaited.remove(queue)
@@ -209,22 +176,31 @@ class Network:
             self._scheduler.after(self._delay_us(), partial(self._answer_publisher, transit))
 
     def _answer_publisher(self, transit: Transit) -> None:
-        link = self._links[transit.message.sender]
-        if transit.epoch != link.publisher_epoch:
+        link = self.links[transit.message.sender]
+        if transit.ticket is None or transit.epoch != link.publisher_epoch or link.publisher_silent:
             return
         link.transits.remove(transit)
         if transit.refused:
             self._coverage[Seen.PUBLISH_REFUSED] += 1
             link.member.publish_refused(transit.ticket)
         else:
+            if not isinstance(transit.message.payload, Hello):
+                self.confirmed.update(write.dot for write in transit.message.payload)
             link.member.publish_confirmed(transit.ticket)
 
     # ---------------------------------------------------------------------------- consuming
 
     def _enqueue(self, queue: str, message: Message) -> None:
-        link = self._links[queue]
+        link = self.links[queue]
+        if not link.is_declared:
+            self._coverage[Seen.NO_QUEUE] += 1
+            return
+        self.last_activity_us = self._scheduler.now_us
         link.ready.append((message, False))
         self._hand_out(link)
+        while len(link.ready) > self._plan.queue_max_messages:
+            self._coverage[Seen.QUEUE_FULL] += 1
+            link.ready.pop(0)
 
     def _hand_out(self, link: Link) -> None:
         """Send as many messages as the consumer may have unacknowledged."""
@@ -232,32 +208,44 @@ class Network:
             if len(link.unacked) >= self._plan.prefetch_messages:
                 self._coverage[Seen.PREFETCH_FULL] += 1
                 return
-            shuffle = len(link.ready) > 1 and self._random.random() < self._plan.shuffle_chance
-            message, again = link.ready.pop(self._random.randrange(len(link.ready)) if shuffle else 0)
+            message, again = link.ready.pop(self._draw_index(link))
             if again:
                 self._coverage[Seen.REDELIVERED] += 1
             link.delivery_number += 1
             tag = DeliveryTag(link.consumer_epoch, link.delivery_number)
             link.unacked[tag.number] = message
-            self._scheduler.after(self._delay_us(), partial(self._deliver, link, tag, message))
+            self._scheduler.after(self._behind(link.delivers_us, message), partial(self._deliver, link, tag, message))
+
+    def _draw_index(self, link: Link) -> int:
+        if len(link.ready) == 1 or self._random.random() >= self._plan.shuffle_chance:
+            return 0
+        index = self._random.randrange(len(link.ready))
+        return 0 if link.ready[index][0].is_hello else index
 
     def _deliver(self, link: Link, tag: DeliveryTag, message: Message) -> None:
-        if tag.epoch != link.consumer_epoch:
+        if tag.epoch != link.consumer_epoch or link.consumer_silent:
             return
+        self.last_activity_us = self._scheduler.now_us
         if message.number < link.latest.get(message.sender, 0):
             self._coverage[Seen.REORDERED] += 1
         link.latest[message.sender] = max(message.number, link.latest.get(message.sender, 0))
-        link.member.delivered(tag, message.writes)
+        link.member.delivered(tag, message.payload)
+
+    def payload(self, name: str, tag: DeliveryTag) -> Payload | None:
+        """What an unacknowledged delivery contains; None when its connection is gone."""
+        link = self.links[name]
+        message = link.unacked.get(tag.number) if tag.epoch == link.consumer_epoch else None
+        return None if message is None else message.payload
 
     def acknowledge(self, name: str, tag: DeliveryTag) -> None:
         """Take a message out of the queue, once the broker hears of it."""
-        link = self._links[name]
+        link = self.links[name]
         if tag.epoch == link.consumer_epoch:
             link.acks_under_way.append(tag.number)
             self._scheduler.after(self._delay_us(), partial(self._acknowledged, link, tag))
 
     def _acknowledged(self, link: Link, tag: DeliveryTag) -> None:
-        if tag.epoch != link.consumer_epoch:
+        if tag.epoch != link.consumer_epoch or link.consumer_silent:
             return
         link.acks_under_way.remove(tag.number)
         link.unacked.pop(tag.number, None)

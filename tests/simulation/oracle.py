@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from node.core.dot import Dot
+    from node.core.vector_clock import VectorClock
     from node.core.write import Write
 
 
@@ -35,6 +36,7 @@ class Oracle:
         self._index: dict[Dot, int] = {}
         self._touching: dict[str, int] = {}
         self._putting: dict[str, int] = {}
+        self._lines: dict[str, list[int]] = {}
 
     def record(self, write: Write, applied_before: int, client_saw: int) -> int:
         """Note an accepted write; returns its index.
@@ -48,6 +50,8 @@ class Oracle:
         self.writes.append(write)
         self.past.append(past)
         self._index[write.dot] = index
+        line = self._lines.setdefault(write.dot.replica, [0])
+        line.append(line[-1] | 1 << index)
         for key in write.keys:
             bit = 1 << index
             self._touching[key] = self._touching.get(key, 0) | bit
@@ -64,6 +68,20 @@ class Oracle:
         """What somebody has seen who has seen this write: it, and all that happened before it."""
         index = self._index.get(dot)
         return 0 if index is None else self.past[index] | 1 << index
+
+    def line(self, replica: str, count: int) -> int:
+        """The first ``count`` writes of a replica, or as many as there are."""
+        line = self._lines.get(replica, [0])
+        return line[min(count, len(line) - 1)]
+
+    def covered(self, clock: VectorClock) -> int | None:
+        """The writes that a clock names; None when it names one that nobody made."""
+        found = 0
+        for replica, count in clock.items():
+            if count >= len(self._lines.get(replica, [0])):
+                return None
+            found |= self.line(replica, count)
+        return found
 
     @property
     def keys(self) -> list[str]:

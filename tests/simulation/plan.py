@@ -1,25 +1,71 @@
 """The parameters of one schedule, all drawn from its seed.
 
 Seeds differ in kind, not only in luck: some networks are fast and orderly, some are wild; some schedules
-crash often, some never; some wall clocks are an hour apart, some stand still.
+crash often, some never; some wall clocks are an hour apart, some stand still. Everything that happens by plan (faults,
+crashes, what clients do) is a list, so that a failing schedule can be made smaller by leaving parts out (``parts.py``).
 """
 
 from __future__ import annotations
 
+import enum
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
 
-from node.core.replica import ReplicaLimits
+from node.core.write import Delete, Operation, Put
+from tests.simulation.plan_limits import draw_limits
 
 if TYPE_CHECKING:
-    from random import Random
+    from node.core.replica import ReplicaLimits
 
+NODES_MAX = 7
 HOUR_MS = 3_600_000
+
+
+class FaultKind(enum.StrEnum):
+    """What is planned to go wrong, or to change."""
+
+    CRASH = "crash"
+    CUT = "cut connections"
+    PARTITION = "partition"
+    PURGE = "purge a queue"
+    LOSE_MESSAGES = "lose messages from a queue"
+    DELETE_QUEUE = "delete a queue"
+    EMPTY_BROKER = "start the broker empty"
+    LOSE_DISK = "lose a disk"
+    RESTORE_DISK = "put an old copy of a disk back"
+    JUMP_CLOCK = "a wall clock jumps"
+    JOIN = "a node joins"
+    LEAVE = "a node leaves"
+    FORGE = "a stranger sends writes that nobody made"
+    REJOIN = "a removed node comes back without its disk"
+
+
+class Fault(NamedTuple):
+    """At ``at_us`` something happens to a node; ``luck`` decides the details."""
+
+    kind: FaultKind
+    at_us: int
+    node: int
+    lasts_us: int
+    luck: int
+
+
+class Action(NamedTuple):
+    """One request of a client: a read of ``reads``, or a write of ``operations``."""
+
+    client: int
+    think_us: int
+    moves_to: int | None
+    reads: str | None
+    operations: tuple[Operation, ...]
+    ack_all: bool
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkPlan:
-    """How the fanout behaves; chances are per message copy, delivery or connection loss."""
+    """How the networks behave; chances are per message copy or delivery."""
 
     delay_max_us: int
     slow_chance: float
@@ -29,89 +75,145 @@ class NetworkPlan:
     shuffle_chance: float
     """How often a queue hands out another message than its first."""
     prefetch_messages: int
-
-
-@dataclass(frozen=True, slots=True)
-class FaultPlan:
-    """What goes wrong at nodes and connections."""
-
-    crash_chance: float
-    """Per point between two effects (and before and after each commit)."""
-    crashes_max: int
-    commit_failure_chance: float
-    commit_failures_max: int
-    timed_crashes: int
-    """Crashes at a random moment, mostly between two transactions."""
-    connection_losses: int
-    down_max_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class LoadPlan:
-    """What clients do."""
-
-    clients: int
-    operations_per_client: int
-    keys: int
-    think_max_us: int
-    move_chance: float
-    sessionless_clients: int
+    queue_max_messages: int
+    """Beyond it a queue drops its oldest."""
+    notice_max_us: int
+    """How long a dead connection may swallow messages before anybody notices."""
+    control_loss_chance: float
+    control_duplicate_chance: float
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One schedule's parameters."""
+    """One schedule."""
 
-    nodes: int
+    founding: int
     limits: ReplicaLimits
     batch_max_events: int
+    tick_us: int
     wall_skew_ms: tuple[int, ...]
     """By node: how far its wall clock is from the true time."""
     wall_tick_ms: int
     """Wall clocks move in steps of this size: a coarse one gives equal timestamps at different nodes."""
     network: NetworkPlan
-    faults: FaultPlan
-    load: LoadPlan
+    faults: tuple[Fault, ...]
+    crash_points: tuple[int, ...]
+    """A crash falls at the n-th of all points between two effects (and before and after each commit)."""
+    failing_commits: tuple[int, ...]
+    down_max_us: int
+    snapshot_part_keys: int
+    snapshot_kept_us: int
+    """How long a node remembers the snapshot that it gives."""
+    actions: tuple[Action, ...]
+    sessionless_clients: int
 
 
-def draw_plan(random: Random) -> Plan:
-    """Draw the parameters of one schedule."""
-    nodes = random.randint(3, 5)
+def draw_plan(seed: int) -> Plan:
+    """Draw the schedule of a seed."""
+    random = Random(seed)
+    founding = random.choice((3, 3, 3, 4, 4, 5, 6, 7))
     skew_max_ms = random.choice((0, 5, 1_000, HOUR_MS))
-    return Plan(
-        nodes=nodes,
-        limits=ReplicaLimits(
-            outbox_max_writes=random.choice((4, 1_000, 1_000)),
-            publish_window_messages=random.choice((1, 3, 64)),
-            pack_max_writes=random.choice((1, 2, 500)),
-            pack_max_bytes=random.choice((16, 1 << 18)),
-        ),
-        batch_max_events=random.choice((1, 4, 100)),
-        wall_skew_ms=tuple(random.randint(-skew_max_ms, skew_max_ms) for _ in range(nodes)),
-        wall_tick_ms=random.choice((1, 1, 100, HOUR_MS)),
-        network=NetworkPlan(
-            delay_max_us=random.choice((500, 5_000, 20_000)),
-            slow_chance=random.choice((0.0, 0.1, 0.3)),
-            duplicate_chance=random.choice((0.0, 0.1, 0.3)),
-            refuse_chance=random.choice((0.0, 0.0, 0.03, 0.1)),
-            shuffle_chance=random.choice((0.0, 0.3)),
-            prefetch_messages=random.choice((1, 4, 1_000)),
-        ),
-        faults=FaultPlan(
-            crash_chance=random.choice((0.0, 0.003, 0.01, 0.03)),
-            crashes_max=12,
-            commit_failure_chance=random.choice((0.0, 0.0, 0.02, 0.1)),
-            commit_failures_max=10,
-            timed_crashes=random.randint(0, 3),
-            connection_losses=random.randint(0, 5),
-            down_max_us=random.choice((5_000, 50_000)),
-        ),
-        load=LoadPlan(
-            clients=random.randint(2, 5),
-            operations_per_client=random.randint(5, 25),
-            keys=random.randint(1, 4),
-            think_max_us=random.choice((1_000, 10_000)),
-            move_chance=random.choice((0.0, 0.2, 0.6)),
-            sessionless_clients=random.randint(0, 1),
-        ),
+    network = NetworkPlan(
+        delay_max_us=random.choice((500, 2_000, 5_000, 10_000)),
+        slow_chance=random.choice((0.0, 0.1, 0.3)),
+        duplicate_chance=random.choice((0.0, 0.1, 0.3)),
+        refuse_chance=random.choice((0.0, 0.0, 0.03, 0.1)),
+        shuffle_chance=random.choice((0.0, 0.3)),
+        prefetch_messages=random.choice((1, 4, 1_000)),
+        queue_max_messages=random.choice((3, 1_000, 1_000)),
+        notice_max_us=random.choice((1, 20_000)),
+        control_loss_chance=random.choice((0.0, 0.1, 0.3)),
+        control_duplicate_chance=random.choice((0.0, 0.2)),
     )
+    actions = _draw_actions(random)
+    return Plan(
+        founding=founding,
+        limits=draw_limits(random),
+        batch_max_events=random.choice((1, 4, 100)),
+        tick_us=random.choice((10_000, 20_000)),
+        wall_skew_ms=tuple(random.randint(-skew_max_ms, skew_max_ms) for _ in range(NODES_MAX + 3)),
+        wall_tick_ms=random.choice((1, 1, 100, HOUR_MS)),
+        network=network,
+        faults=_draw_faults(random, founding),
+        crash_points=_draw_points(random, random.choice((0.0, 0.002, 0.005, 0.02)), 8),
+        failing_commits=_draw_points(random, random.choice((0.0, 0.0, 0.02, 0.1)), 8),
+        down_max_us=random.choice((5_000, 50_000, 150_000)),
+        snapshot_part_keys=random.randint(1, 3),
+        snapshot_kept_us=random.choice((30_000, 1_000_000)),
+        actions=actions,
+        sessionless_clients=random.randint(0, 1),
+    )
+
+
+def _draw_points(random: Random, chance: float, most: int) -> tuple[int, ...]:
+    """Where something happens that has this chance at each point."""
+    if not chance:
+        return ()
+    points: list[int] = []
+    for _ in range(most):
+        gap = 1 + int(math.log(1 - random.random()) / math.log(1 - chance))
+        points.append((points[-1] if points else 0) + gap)
+    return tuple(points)
+
+
+# What one schedule is about: faults of a few kinds, so that each schedule can be understood and shrinks well.
+_THEMES: tuple[tuple[FaultKind, ...], ...] = (
+    (FaultKind.CRASH, FaultKind.CUT),
+    (FaultKind.CRASH, FaultKind.CUT, FaultKind.PARTITION, FaultKind.JUMP_CLOCK),
+    (FaultKind.PURGE, FaultKind.LOSE_MESSAGES, FaultKind.DELETE_QUEUE, FaultKind.EMPTY_BROKER),
+    (FaultKind.LOSE_MESSAGES, FaultKind.PARTITION, FaultKind.CRASH, FaultKind.FORGE),
+    (FaultKind.LOSE_DISK, FaultKind.LOSE_DISK, FaultKind.CRASH, FaultKind.CUT),
+    (FaultKind.RESTORE_DISK, FaultKind.RESTORE_DISK, FaultKind.CUT),
+    (FaultKind.RESTORE_DISK, FaultKind.LOSE_MESSAGES, FaultKind.PARTITION, FaultKind.CRASH),
+    (FaultKind.RESTORE_DISK, FaultKind.RESTORE_DISK, FaultKind.LOSE_MESSAGES, FaultKind.LOSE_MESSAGES),
+    (FaultKind.RESTORE_DISK, FaultKind.LOSE_DISK, FaultKind.PURGE, FaultKind.PARTITION),
+    (FaultKind.JOIN, FaultKind.LEAVE, FaultKind.REJOIN, FaultKind.PURGE),
+    (FaultKind.JOIN, FaultKind.LEAVE, FaultKind.REJOIN, FaultKind.CRASH, FaultKind.PARTITION),
+    tuple(FaultKind),
+)
+
+
+def _draw_faults(random: Random, founding: int) -> tuple[Fault, ...]:
+    theme = random.choice(_THEMES)
+    span_us = random.choice((150_000, 400_000))
+    joins = NODES_MAX - founding
+    faults = []
+    for _ in range(random.randint(0, 8)):
+        kind = random.choice(theme)
+        if kind is FaultKind.JOIN:
+            joins -= 1
+            if joins < 0:
+                continue
+        lasts_us = random.randint(1, random.choice((20_000, 150_000, 400_000)))
+        faults.append(Fault(kind, random.randint(1, span_us), random.randrange(100), lasts_us, random.randrange(10**6)))
+    return tuple(faults)
+
+
+def _draw_actions(random: Random) -> tuple[Action, ...]:
+    keys = random.randint(1, 5)
+    think_max_us = random.choice((1_000, 10_000, 30_000))
+    move_chance = random.choice((0.0, 0.2, 0.6))
+    ack_all_chance = random.choice((0.0, 0.1, 0.5))
+    actions = []
+    for client in range(random.randint(2, 4)):
+        for number in range(random.randint(4, 20)):
+            is_read = random.random() < 0.25
+            count = 0 if is_read else random.choice((1, 1, 1, 3))
+            actions.append(
+                Action(
+                    client,
+                    random.randint(1, think_max_us),
+                    random.randrange(100) if number == 0 or random.random() < move_chance else None,
+                    f"key{random.randrange(keys)}" if is_read else None,
+                    tuple(
+                        _draw_operation(random, f"key{random.randrange(keys)}", f'"{client}.{number}.{each}"')
+                        for each in range(count)
+                    ),
+                    random.random() < ack_all_chance,
+                )
+            )
+    return tuple(actions)
+
+
+def _draw_operation(random: Random, key: str, value: str) -> Operation:
+    return Delete(key) if random.random() < 0.25 else Put(key, value.encode())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from random import Random
 from typing import TYPE_CHECKING
 
-from tests.simulation.checks import Invariant, ViolationError
+from tests.simulation import parts
+from tests.simulation.invariants import Invariant, ViolationError
 from tests.simulation.plan import draw_plan
 from tests.simulation.world import World
 
@@ -23,6 +23,8 @@ class Outcome:
     """What a seed came to; ``violation`` is None when every invariant held."""
 
     seed: int
+    without: frozenset[int]
+    """The parts of the schedule that were left out."""
     violation: ViolationError | None
     coverage: Coverage
     defect: Defect | None
@@ -33,19 +35,25 @@ class Outcome:
     @property
     def replay_command(self) -> str:
         """What to type to see this schedule step by step."""
+        smaller = f" --without {parts.ranges_of(self.without)}" if self.without else ""
         injected = "" if self.defect is None else f' --defect "{self.defect.name}"'
-        return f"python -m tests.simulation --seed {self.seed} --trace{injected}"
+        return f"python -m tests.simulation --seed {self.seed} --trace{smaller}{injected}"
 
 
-def run_seed(seed: int, *, defect: Defect | None = None, trace: Callable[[str], None] | None = None) -> Outcome:
+def run_seed(
+    seed: int,
+    *,
+    defect: Defect | None = None,
+    without: frozenset[int] = frozenset(),
+    trace: Callable[[str], None] | None = None,
+) -> Outcome:
     """Play the schedule of a seed, with a deliberate defect if one is given, and judge it."""
-    random = Random(seed)
-    plan = draw_plan(random)
+    plan = parts.without(draw_plan(seed), without)
     if trace is not None:
         trace(f"seed {seed}: {plan}")
     violation = None
     with defect.injected() if defect is not None else contextlib.nullcontext():
-        world = World(plan, random, trace)
+        world = World(seed, plan, trace)
         try:
             world.run()
         except ViolationError as error:
@@ -57,10 +65,11 @@ def run_seed(seed: int, *, defect: Defect | None = None, trace: Callable[[str], 
         trace(f"seed {seed}: {violation}")
     return Outcome(
         seed=seed,
+        without=without,
         violation=violation,
         coverage=world.coverage,
         defect=defect,
-        nodes=plan.nodes,
+        nodes=len(world.nodes),
         writes=len(world.oracle.writes),
         steps=world.scheduler.steps,
     )

@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+DEFECT = ("--defect", "a delete removes concurrent versions")
 PROJECT = Path(__file__).parents[2]
 
 
@@ -27,14 +30,35 @@ def test_the_command_reports_seeds_that_pass() -> None:
 
 def test_the_command_names_failing_seeds_and_how_to_replay_them() -> None:
     """Exit code 1; the replay shows the same violation, with the schedule that led to it."""
-    defect = ("--defect", "a delete removes concurrent versions")
-    ran = _run("--seeds", "3", *defect)
+    ran = _run("--seeds", "3", *DEFECT)
     assert ran.returncode == 1
     assert "replay: python -m tests.simulation --seed 0 --trace" in ran.stdout
-    replayed = _run("--seed", "0", "--trace", *defect)
+    replayed = _run("--seed", "0", "--trace", *DEFECT)
     assert replayed.returncode == 1
     assert "I2 convergence" in replayed.stdout
     assert "node1  starts" in replayed.stdout
+
+
+def test_the_command_shrinks_a_failing_schedule() -> None:
+    """It prints what is left, and a command that replays just that."""
+    ran = _run("--seed", "0", "--shrink", *DEFECT)
+    assert ran.returncode == 1
+    assert "what still fails:" in ran.stdout
+    replay = next(line for line in ran.stdout.splitlines() if "replay:" in line)
+    without = replay.split("--without ")[1].split()[0]
+    replayed = _run("--seed", "0", "--without", without, *DEFECT)
+    assert replayed.returncode == 1
+    assert "I2 convergence" in replayed.stdout
+
+
+@pytest.mark.parametrize(
+    "options", [("--shrink",), ("--trace",), ("--without", "1"), ("--seed", "1", "--without", "x")]
+)
+def test_what_is_about_one_schedule_needs_its_seed(options: tuple[str, ...]) -> None:
+    """A usage error, in words."""
+    ran = _run(*options)
+    assert ran.returncode == 2
+    assert "--without" in ran.stderr
 
 
 def test_an_unknown_defect_is_refused_with_the_list() -> None:

@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 
 from node.core.hybrid_clock import HybridTimestamp
+from node.core.members import SavedMember
+from node.core.state import FormerLine
 from node.core.versions import Version
 from tests.simulation.durable_state import DurableState
+from tests.simulation.transaction import NotKeptError
 from tests.unit.core.builders import clock, dot, put, write
 
 
@@ -93,3 +96,51 @@ def test_a_copied_disk_is_independent() -> None:
     transaction.commit()
     assert backup.fingerprint() == DurableState("a").fingerprint()
     assert backup.fingerprint() != disk.fingerprint()
+
+
+def test_history_that_is_not_kept_may_not_be_asked_for() -> None:
+    """The core must know what it has trimmed."""
+    disk = DurableState("a")
+    transaction = disk.begin()
+    for name in ("a:1", "a:2", "a:3"):
+        transaction.append_history(write(name))
+    assert [transaction.trim_history("a", 2, room) for room in (1, 5, 5)] == [1, 1, 0]
+    transaction.commit()
+    assert list(disk.history) == [dot("a:3")]
+    for first in (2, 4):
+        with pytest.raises(NotKeptError, match=f"a:{first}"):
+            disk.begin().history("a", first, 1, 1_000)
+
+
+def test_identity_members_and_trimming_are_saved_and_copied() -> None:
+    """A restart finds them; a backup has them as they were."""
+    disk = DurableState("a")
+    transaction = disk.begin()
+    transaction.save_identity("b", [FormerLine("a", 1, 3)])
+    transaction.save_trimmed(clock("a=1"))
+    transaction.save_members([SavedMember("n", 5, is_member=False, silent_ms=7)])
+    transaction.commit()
+    for saved in (disk.saved(), disk.copy().saved()):
+        assert (saved.replica, saved.former, saved.trimmed) == ("b", (FormerLine("a", 1, 3),), clock("a=1"))
+        assert saved.members == (SavedMember("n", 5, is_member=False, silent_ms=7),)
+
+
+def test_a_snapshot_is_staged_over_several_transactions_and_merged_in_one() -> None:
+    """Parts are kept apart from the state until it is adopted; the first part drops what was staged before."""
+    disk = DurableState("a")
+    parts = [("old", "b:1"), ("x", "b:2"), ("y", "b:3")]
+    for number, (key, name) in enumerate(parts):
+        transaction = disk.begin()
+        transaction.stage_snapshot([(key, (_version(name),))], is_first=number < 2)
+        transaction.commit()
+    assert disk.versions == {}
+    transaction = disk.begin()
+    transaction.set_versions("z", (_version("a:1"),))
+    transaction.adopt_snapshot(clock("a=1"), clock("b=3"))
+    transaction.commit()
+    assert {key: versions[0].dot for key, versions in disk.versions.items()} == {
+        "x": dot("b:2"),
+        "y": dot("b:3"),
+        "z": dot("a:1"),
+    }
+    assert disk.staged == {}

@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from node.core.write import Delete, Operation
-from tests.simulation.checks import Checks, Invariant, ViolationError
+from node.core.hybrid_clock import ZERO
+from node.core.versions import Version
+from node.core.write import Delete, Operation, Put, Write
+from tests.simulation.checks import Checks
 from tests.simulation.coverage import Coverage
 from tests.simulation.durable_state import DurableState
+from tests.simulation.final_checks import FinalChecks
+from tests.simulation.invariants import Invariant, ViolationError
+from tests.simulation.links import Hello
 from tests.simulation.oracle import Oracle, members
 from tests.unit.core.builders import clock, dot, put, write
 
@@ -51,14 +56,26 @@ def test_siblings_are_judged_by_what_is_applied() -> None:
     assert oracle.siblings("x", _bits({0, 1})) == []
 
 
-def _checked(oracle: Oracle, replica: str, *names: str) -> None:
+def _checked(oracle: Oracle, replica: str, *names: str) -> DurableState:
     disk = DurableState(replica)
     checks = Checks(oracle, Coverage())
     for name in names:
         transaction = disk.begin()
         index = oracle.index_of(dot(name))
         transaction.append_history(oracle.writes[index] if index is not None else write(name, X))
-        checks.committed(disk, transaction, {})
+        transaction.save(disk.clock.merge(clock(name.replace(":", "="))), ZERO, 0)
+        for key in oracle.keys:
+            applied = disk.applied | (0 if index is None else 1 << index)
+            transaction.set_versions(key, tuple(_version(made) for made in oracle.siblings(key, applied)))
+        transaction.commit()
+        checks.applied(disk, transaction, {})
+    return disk
+
+
+def _version(made: Write) -> Version:
+    operation = made.operations[0]
+    assert isinstance(operation, Put)
+    return Version(made.dot, made.clock, made.timestamp, operation.value)
 
 
 @pytest.mark.parametrize(
@@ -80,23 +97,71 @@ def test_the_checks_name_the_invariant_that_is_violated(applied: tuple[str, ...]
 def test_the_checks_accept_what_is_right() -> None:
     """Cause, then effect."""
     oracle = _oracle(("a:1", X, set(), set()), ("b:1", Y, {0}, set()))
-    _checked(oracle, "c", "a:1", "b:1")
+    assert _checked(oracle, "c", "a:1", "b:1").applied == _bits({0, 1})
+
+
+def test_a_key_that_lacks_an_applied_write_is_found() -> None:
+    """The versions of a key follow from what is applied, and from nothing else."""
+    disk = DurableState("c")
+    transaction = disk.begin()
+    oracle = _oracle(("a:1", X, set(), set()))
+    transaction.append_history(oracle.writes[0])
+    transaction.set_versions("x", ())
+    transaction.save(clock("a=1"), ZERO, 0)
+    transaction.commit()
+    with pytest.raises(ViolationError, match="maximal") as caught:
+        Checks(oracle, Coverage()).applied(disk, transaction, {})
+    assert caught.value.invariant is Invariant.CONVERGENCE
+
+
+def test_a_merged_snapshot_counts_as_the_writes_that_its_clock_names() -> None:
+    """What it contains is applied; a clock that names a write which nobody made is no snapshot's."""
+    oracle = _oracle(("a:1", X, set(), set()), ("b:1", Y, {0}, set()))
+    giver = _checked(oracle, "c", "a:1", "b:1")
+    for named, is_sound in (("a=1 b=1", True), ("a=2 b=1", False)):
+        disk = DurableState("d")
+        transaction = disk.begin()
+        transaction.stage_snapshot(sorted(giver.versions.items()), is_first=True)
+        transaction.adopt_snapshot(clock(), clock(named))
+        transaction.save(clock(named), ZERO, 0)
+        transaction.commit()
+        if is_sound:
+            Checks(oracle, Coverage()).applied(disk, transaction, {})
+            assert disk.applied == giver.applied
+        else:
+            with pytest.raises(ViolationError, match="nobody made"):
+                Checks(oracle, Coverage()).applied(disk, transaction, {})
+
+
+def test_what_is_acknowledged_must_be_on_the_disk() -> None:
+    """Applied or held; a hello leaves nothing."""
+    oracle = _oracle(("a:1", X, set(), set()), ("a:2", X, {0}, set()))
+    disk = _checked(oracle, "c", "a:1")
+    checks = Checks(oracle, Coverage())
+    checks.acknowledges(disk, (oracle.writes[0],))
+    checks.acknowledges(disk, Hello("a", "s"))
+    checks.acknowledges(disk, None)
+    with pytest.raises(ViolationError, match="not on its disk"):
+        checks.acknowledges(disk, (oracle.writes[1],))
+
+
+def _final(oracle: Oracle) -> FinalChecks:
+    return FinalChecks(oracle, Checks(oracle, Coverage()), Coverage())
 
 
 def test_at_rest_a_write_that_was_acknowledged_must_be_everywhere() -> None:
     """Also when every node agrees that it never existed."""
-    oracle = _oracle()
-    lost = write("a:1", X)
     with pytest.raises(ViolationError, match="durable nowhere") as caught:
-        Checks(oracle, Coverage()).at_rest([DurableState("a"), DurableState("b")], [lost], {})
+        _final(_oracle()).disks([DurableState("a"), DurableState("b")], [write("a:1", X)])
     assert caught.value.invariant is Invariant.NOTHING_LOST
 
 
-def test_at_rest_no_queue_may_hold_a_message() -> None:
-    """What was never acknowledged would be delivered for ever."""
-    with pytest.raises(ViolationError, match="messages in queues") as caught:
-        Checks(_oracle(), Coverage()).at_rest([DurableState("a")], [], {"node1": 1})
-    assert caught.value.invariant is Invariant.NO_STALL
+def test_at_rest_a_write_that_one_disk_lacks_is_lost() -> None:
+    """It is not enough that somebody has it."""
+    oracle = _oracle(("a:1", X, set(), set()))
+    with pytest.raises(ViolationError, match="lacks a:1") as caught:
+        _final(oracle).disks([_checked(oracle, "a", "a:1"), DurableState("b")], [])
+    assert caught.value.invariant is Invariant.NOTHING_LOST
 
 
 def test_at_rest_a_clock_must_name_exactly_the_true_past() -> None:
@@ -105,5 +170,5 @@ def test_at_rest_a_clock_must_name_exactly_the_true_past() -> None:
     too_much = write("a:1", X)._replace(clock=clock("a=1 b=1"))
     oracle.record(too_much, 0, 0)
     with pytest.raises(ViolationError) as caught:
-        Checks(oracle, Coverage())._check_clocks()
+        _final(oracle).disks([_checked(oracle, "a", "a:1")], [])
     assert caught.value.invariant is Invariant.EXACT_CLOCKS

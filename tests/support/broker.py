@@ -43,6 +43,11 @@ class PrivateBroker(InstalledBroker):
         """Where AMQP clients connect, with the credentials."""
         return self.amqp_url
 
+    def wipe(self) -> None:
+        """Remove all that a stopped broker has on its disk: queues, exchanges, messages, users."""
+        assert not self.is_running, "stop the broker first"
+        shutil.rmtree(self._temporary / "data", ignore_errors=False)
+
     def close(self) -> None:
         """End the broker at once and remove its data; may be called twice."""
         self.kill()

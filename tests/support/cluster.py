@@ -6,6 +6,7 @@ Every run ends with ``quiesce``: outboxes and causal buffers at 0, equal clocks,
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -81,6 +82,11 @@ class NodeUnderTest:
         self._process.process.terminate()
         return self._process.process.wait(timeout_seconds)
 
+    def forget_data(self) -> None:
+        """Lose the disk of a stopped node."""
+        assert not self.runs, "stop the node first"
+        shutil.rmtree(self.data_dir)
+
     def wait_ready(self, timeout_seconds: float = READY_TIMEOUT_SECONDS) -> None:
         """Wait until the node is caught up and serves."""
         wait_until(lambda: self.answers("/readyz"), f"{self.name} is ready", timeout_seconds, self.log_tail)
@@ -126,6 +132,8 @@ class ClusterUnderTest:
             "CAUSALKV_CLUSTER": cluster,
             **environment,
         }
+        self._directory = directory
+        self._common = common
         self.nodes = {name: NodeUnderTest(name, directory, common) for name in names}
 
     def __enter__(self) -> Self:
@@ -157,6 +165,15 @@ class ClusterUnderTest:
         for node in self:
             node.wait_ready()
         self.wait_connected()
+
+    def add(self, name: str) -> NodeUnderTest:
+        """One more node, not started; its founding members are those of the others, so that it must join."""
+        self.nodes[name] = NodeUnderTest(name, self._directory, self._common)
+        return self.nodes[name]
+
+    def take_out(self, name: str) -> NodeUnderTest:
+        """A node that is none of the cluster any more."""
+        return self.nodes.pop(name)
 
     def wait_connected(self) -> None:
         """Wait until every node has its link to the broker."""

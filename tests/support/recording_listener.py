@@ -12,7 +12,7 @@ from node.transport.port import OutgoingMessage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from node.transport.port import Delivery
+    from node.transport.port import ControlDelivery, Delivery
 
 WAIT_SECONDS = 20.0
 
@@ -31,6 +31,7 @@ class RecordingListener:
         self._changed = threading.Condition()
         self.told: list[tuple[str, object]] = []
         self.deliveries: list[Delivery] = []
+        self.control: list[ControlDelivery] = []
         self.confirmed: list[int] = []
         self.refused: list[int] = []
 
@@ -78,6 +79,15 @@ class RecordingListener:
         self.deliveries.append(delivery)
         self._note("delivered")
 
+    def control_up(self) -> None:
+        """See TransportListener."""
+        self._note("control_up")
+
+    def control_received(self, delivery: ControlDelivery) -> None:
+        """See TransportListener."""
+        self.control.append(delivery)
+        self._note("control_received")
+
     # -------------------------------------------------------------------------- for the test
 
     def names(self) -> list[str]:
@@ -108,6 +118,19 @@ class RecordingListener:
         self.wait_until(
             lambda: self.count("publisher_up") >= times and self.count("consumer_up") >= times, f"up, {times} times"
         )
+
+    def wait_control_up(self, times: int = 1) -> None:
+        """Wait until control messages could be sent and received, this many times in all."""
+        self.wait_until(lambda: self.count("control_up") >= times, f"control up, {times} times")
+
+    def told_texts(self) -> list[str]:
+        """The bodies of the control messages so far, in order."""
+        return [delivery.body.decode() for delivery in list(self.control)]
+
+    def wait_told(self, texts: list[str]) -> None:
+        """Wait until exactly these control messages came, in this order."""
+        self.wait_until(lambda: len(self.control) >= len(texts), f"{len(texts)} control messages")
+        assert self.told_texts() == texts
 
     def wait_texts(self, texts: list[str]) -> None:
         """Wait until exactly these bodies were delivered, in this order."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
+from node.core.control import MemberChange
 from node.core.dot import Dot
 from node.core.hybrid_clock import ZERO, HybridTimestamp, next_local
 from node.core.vector_clock import VectorClock
@@ -115,3 +116,22 @@ def arrivals(draw: DrawFn, history: History) -> list[list[int]]:
         messages.append(order[:size])
         order = order[size:]
     return messages
+
+
+@st.composite
+def parts(draw: DrawFn, history: History) -> list[int]:
+    """Some of the writes, in any order: what one replica of several may have received by now."""
+    chosen = draw(st.sets(st.sampled_from(range(len(history.writes)))))
+    return draw(st.permutations(sorted(chosen)))
+
+
+@st.composite
+def closed_parts(draw: DrawFn, history: History) -> list[int]:
+    """Some of the writes with all that happened before them, in causal order: what a replica may have applied."""
+    chosen = draw(st.sets(st.sampled_from(range(len(history.writes))), max_size=4))
+    return sorted(chosen.union(*(history.past[index] for index in chosen)))
+
+
+def member_changes() -> SearchStrategy[MemberChange]:
+    """Few nodes and few instants, so that changes contradict each other."""
+    return st.builds(MemberChange, st.sampled_from(REPLICAS), st.integers(1, 3), is_member=st.booleans())

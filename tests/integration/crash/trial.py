@@ -68,7 +68,13 @@ class Trial:
         self.rounds: list[Round] = []
         self._random = random.Random(seed)
         self._broker = broker
-        self.cluster = ClusterUnderTest(directory, broker.url, cluster=CLUSTER, CAUSALKV_FAULTS="1")
+        self.cluster = ClusterUnderTest(
+            directory,
+            broker.url,
+            cluster=CLUSTER,
+            CAUSALKV_FAULTS="1",
+            CAUSALKV_HISTORY_KEEP_WRITES="1000000",  # the audit reads all of it
+        )
         self.load = Load({node.name: node.url for node in self.cluster}, seed=seed)
         self._audit = Audit()
         # What each node had applied when its process started: its counters count from there.
@@ -211,28 +217,34 @@ class Trial:
 
     def _check_counters(self, node: NodeUnderTest) -> None:
         """What a node counted since its start must be exactly what its clock advanced by."""
-        own = node.status()["replica"]
-        at_start = self._applied_at_start[node.name]
+        at_start = _by_node(self._applied_at_start[node.name])
+        expected = _by_node(self._audit.clock)
 
         def counted() -> Clock:
             counters = read_counters(node)
-            total: Clock = {}
-            for replica in self._audit.clock:
-                name = "writes_accepted" if replica == own else f"writes_applied {node_of(replica)}"
-                total[replica] = at_start.get(replica, 0) + counters.get(name, 0)
+            total = {name: at_start.get(name, 0) + counters.get(f"writes_applied {name}", 0) for name in expected}
+            total[node.name] = total.get(node.name, 0) + counters.get("writes_accepted", 0)
             return total
 
         # A clock is shown an instant before its writes are counted.
         wait_until(
-            lambda: counted() == self._audit.clock,
+            lambda: counted() == expected,
             f"{node.name} counted each write once",
             COUNTED_TIMEOUT_SECONDS,
-            lambda: f"{counted()} {self._audit.clock}",
+            lambda: f"{counted()} {expected}",
         )
         now, before = read_counters(node), self._counted_before[node.name]
         self._round.held_back[node.name] = now["writes_held_back"] - before.get("writes_held_back", 0)
         self._round.duplicates[node.name] = now["duplicates_dropped"] - before.get("duplicates_dropped", 0)
         self._counted_before[node.name] = now
+
+
+def _by_node(clock: Clock) -> Clock:
+    """The writes of all incarnations of each node together, as its counters have them."""
+    total: Clock = {}
+    for replica, count in clock.items():
+        total[node_of(replica)] = total.get(node_of(replica), 0) + count
+    return total
 
 
 def open_store(node: NodeUnderTest) -> SavedReplica:

@@ -19,8 +19,26 @@ if TYPE_CHECKING:
 JSON = "application/json"
 AHEAD = {"X-Causal-Context": "other~abcd=3", "X-Causal-Wait": "0"}
 MALFORMED = {"X-Causal-Context": "?"}
-BODIES: dict[str, Any] = {"/put": {"key": "x", "value": [1]}, "/delete": {"key": "x"}, "/faults": {"clear": True}}
-PATHS = {"/put", "/get", "/delete", "/status", "/buffer", "/healthz", "/readyz", "/metrics", "/openapi.json", "/faults"}
+BODIES: dict[str, Any] = {
+    "/put": {"key": "x", "value": [1], "ack": "broker", "ack_timeout": 5},
+    "/delete": {"key": "x", "ack": "local"},
+    "/faults": {"clear": True},
+    "/members/remove": {"node": "node3"},
+}
+PATHS = {
+    "/put",
+    "/get",
+    "/delete",
+    "/status",
+    "/buffer",
+    "/members",
+    "/members/remove",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/faults",
+}
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +153,9 @@ def test_what_a_node_cannot_do_is_as_described(
 ) -> None:
     """404, 429, 503 and 507 of the routes on keys."""
     assert faulty.get("absent").status_code == 404
+    removal = faulty.http.post("/members/remove", json={"node": "node1"})
+    assert removal.status_code == 400
+    conforms(removal, document)
     conforms(faulty.get("absent"), document)
     for method, path in [("post", "/put"), ("get", "/get"), ("post", "/delete")]:
         answer = ask(faulty, method, path, headers=AHEAD)

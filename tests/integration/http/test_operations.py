@@ -153,6 +153,24 @@ def test_faults_are_set_shown_and_cleared(nodes: list[ServedNode]) -> None:
     assert node.http.post("/faults", json={"clear": True}).json()["delay"] == {}
 
 
+def test_the_wall_clock_is_set_wrong_and_right_again(nodes: list[ServedNode]) -> None:
+    """For lessons about clocks; delays stay as they are, and clearing sets it right."""
+    node = nodes[0]
+    steps: list[tuple[dict[str, Any], dict[str, float], float]] = [
+        ({"wall_offset": -3600}, {}, -3600.0),
+        ({"delay": {"node2": 1}}, {"node2": 1.0}, -3600.0),
+        ({"wall_offset": 0}, {"node2": 1.0}, 0.0),
+        ({"wall_offset": 60}, {"node2": 1.0}, 60.0),
+        ({"clear": True}, {}, 0.0),
+    ]
+    try:
+        for body, delay, offset in steps:
+            shown = node.http.post("/faults", json=body).json()
+            assert (shown["delay"], shown["wall_offset"]) == (delay, offset)
+    finally:
+        node.clear_faults()
+
+
 @pytest.mark.parametrize(
     "body", [{}, {"clear": False}, {"delay": {}}, {"delay": {"node1": -1}}, {"drop": {"node1": 1}}]
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import pika
+from pika.exceptions import ChannelClosedByBroker
 
-from node.transport.memory import MemoryFanout, MemoryTransport
+from node.transport.memory import MemoryTransport
+from node.transport.memory_fanout import MemoryFanout
 from node.transport.rabbitmq import RabbitMQTransport
 from tests.support.tcp_proxy import TcpProxy
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 FOUNDERS = ("node1", "node2")
 HEARTBEAT_SECONDS = 30
+# Small enough for a test to fill, large enough for the others not to.
+QUEUE_MAX_MESSAGES = 1_000
 
 
 class Bus(Protocol):
@@ -33,12 +37,15 @@ class Bus(Protocol):
     def rejected(self) -> list[tuple[bytes, str]]:
         """The rejected messages so far: body and reason of each."""
 
+    def backlog(self, node_id: str) -> int | None:
+        """How many messages wait in a node's queue, told with some delay; None when there is no such queue."""
+
 
 class MemoryBus:
     """The in-process fanout."""
 
     def __init__(self) -> None:
-        self.fanout = MemoryFanout()
+        self.fanout = MemoryFanout(queue_max_messages=QUEUE_MAX_MESSAGES)
 
     def transport(self, node_id: str, *, prefetch_messages: int = 100) -> Transport:
         """See Bus."""
@@ -56,6 +63,12 @@ class MemoryBus:
         """See Bus."""
         return [(message.body, message.reason) for message in list(self.fanout.rejected)]
 
+    def backlog(self, node_id: str) -> int | None:
+        """See Bus."""
+        with self.fanout.changed:
+            queue = self.fanout.queues.get(node_id)
+            return None if queue is None else len(queue)
+
 
 def rabbitmq_transport(
     url: str,
@@ -64,6 +77,7 @@ def rabbitmq_transport(
     *,
     founding_members: tuple[str, ...] = FOUNDERS,
     queue_type: QueueType = "classic",
+    queue_max_messages: int = QUEUE_MAX_MESSAGES,
     prefetch_messages: int = 100,
 ) -> RabbitMQTransport:
     """A transport for one or several comma-separated addresses."""
@@ -73,6 +87,7 @@ def rabbitmq_transport(
         cluster=cluster,
         urls=url.split(","),
         queue_type=queue_type,
+        queue_max_messages=queue_max_messages,
         prefetch_messages=prefetch_messages,
         heartbeat_seconds=HEARTBEAT_SECONDS,
     )
@@ -107,6 +122,18 @@ class RabbitMQBus:
         """See Bus."""
         found = read_messages(self._direct, f"{self._cluster}.rejected")
         return [(body, (properties.headers or {})["x-causalkv-reason"]) for properties, body in found]
+
+    def backlog(self, node_id: str) -> int | None:
+        """See Bus."""
+        connection = pika.BlockingConnection(self._direct)
+        try:
+            found = connection.channel().queue_declare(f"{self._cluster}.{node_id}", passive=True)
+        except ChannelClosedByBroker:
+            return None
+        else:
+            return int(found.method.message_count)
+        finally:
+            connection.close()
 
 
 def read_messages(parameters: pika.URLParameters, queue: str) -> list[tuple[pika.BasicProperties, bytes]]:

@@ -186,6 +186,7 @@ def test_a_broker_that_falls_silent_is_left(broker: PrivateBroker, cluster_name:
             cluster=cluster_name,
             urls=[bus.url],
             queue_type="classic",
+            queue_max_messages=1000,
             prefetch_messages=10,
             heartbeat_seconds=1,
         )

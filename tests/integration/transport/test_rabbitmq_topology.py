@@ -11,7 +11,8 @@ from pika.exceptions import ChannelClosedByBroker
 
 from node.errors import ConfigurationError
 from node.transport.port import OutgoingMessage
-from tests.integration.transport.buses import rabbitmq_transport, read_messages
+from node.transport.topology import queue_arguments
+from tests.integration.transport.buses import QUEUE_MAX_MESSAGES, rabbitmq_transport, read_messages
 from tests.support.recording_listener import message
 
 if TYPE_CHECKING:
@@ -40,17 +41,18 @@ def test_the_first_node_declares_the_queues_of_all_members(broker: PrivateBroker
     transport = rabbitmq_transport(
         broker.url, cluster_name, "node9", founding_members=("node1", "node2"), queue_type="quorum"
     )
-    run(transport)
+    run(transport).wait_control_up()
     queues = broker.ctl("list_queues", "name", "durable", "type", "--no-table-headers").splitlines()
     own = {tuple(line.split("\t")) for line in queues if line.startswith(f"{cluster_name}.")}
     expected = ("node1", "node2", "node9", "rejected")
     assert own == {(f"{cluster_name}.{name}", "true", "quorum") for name in expected}
     exchanges = broker.ctl("list_exchanges", "name", "durable", "type", "--no-table-headers").splitlines()
     own = {tuple(line.split("\t")) for line in exchanges if line.startswith(f"{cluster_name}.")}
-    assert own == {(f"{cluster_name}.{name}", "true", "fanout") for name in ("writes", "rejected")}
+    kinds = {"writes": "fanout", "rejected": "fanout", "control": "direct"}
+    assert own == {(f"{cluster_name}.{name}", "true", kind) for name, kind in kinds.items()}
     bindings = broker.ctl("list_bindings", "source_name", "destination_name", "--no-table-headers").splitlines()
-    own = {tuple(line.split("\t")) for line in bindings if line.startswith(f"{cluster_name}.")}
     writes, rejected = f"{cluster_name}.writes", f"{cluster_name}.rejected"
+    own = {tuple(line.split("\t")) for line in bindings if line.startswith((writes, rejected))}
     assert own == {(writes, f"{cluster_name}.{name}") for name in expected[:3]} | {(rejected, rejected)}
 
 
@@ -96,7 +98,8 @@ def test_a_queue_of_another_type_is_used_as_it_is_and_reported_once(
 ) -> None:
     """Changing CAUSALKV_QUEUE_TYPE must not lose what waits in a queue, nor stop the node."""
     own_queue = f"{cluster_name}.node1"
-    channel.queue_declare(own_queue, durable=True, arguments={"x-queue-type": "classic"})
+    as_ours = queue_arguments("classic", QUEUE_MAX_MESSAGES, (3, 10))
+    channel.queue_declare(own_queue, durable=True, arguments=as_ours)
     channel.basic_publish("", own_queue, b"waited")
     transport = rabbitmq_transport(broker.url, cluster_name, queue_type="quorum")
     with structlog.testing.capture_logs() as logs:
@@ -109,6 +112,22 @@ def test_a_queue_of_another_type_is_used_as_it_is_and_reported_once(
     assert "delete the queue" in warnings[0]["event"]
     assert transport.describe()["queue_type"] == "classic"
     assert listener.count("publisher_down") == 0
+
+
+def test_a_queue_without_a_limit_is_used_as_it_is(
+    broker: PrivateBroker, cluster_name: str, channel: BlockingChannel, run: Run
+) -> None:
+    """As an earlier version made it: what waits there is not lost, and an operator hears of the difference once."""
+    own_queue = f"{cluster_name}.node1"
+    channel.queue_declare(own_queue, durable=True, arguments={"x-queue-type": "classic"})
+    channel.basic_publish("", own_queue, b"waited")
+    transport = rabbitmq_transport(broker.url, cluster_name)
+    with structlog.testing.capture_logs() as logs:
+        run(transport).wait_texts(["waited"])
+    [warning] = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert warning["queue"] == own_queue
+    assert "x-max-length" in warning["broker_says"]
+    assert transport.describe()["queue_type"] == "as it exists"
 
 
 def test_a_message_without_a_queue_is_refused_and_the_queues_are_made_again(

@@ -89,13 +89,13 @@ class ScriptedNode:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self.script("/status", self.status(clock={self.replica: 1}))
 
-    def status(self, clock: dict[str, int]) -> Scripted:
-        """The answer to a status request."""
+    def status(self, clock: dict[str, int], **more: Any) -> Scripted:
+        """The answer to a status request, with ``more`` keys."""
         content = {
             "node": self.name, "incarnation": "abcd", "ready": True, "vc": [1, 0, 0], "clock": clock,
             "held": 0, "outbox": 0, "broker": "connected", "later": "keys may be added",
         }  # fmt: skip
-        return answer(content)
+        return answer({**content, **more})
 
     def script(self, path: str, *answers: Scripted) -> Self:
         """Set the answers to the requests of one path."""

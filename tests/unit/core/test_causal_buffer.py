@@ -32,7 +32,6 @@ def test_a_held_write_with_two_causes_waits_for_both() -> None:
     buffer, applied = CausalBuffer(), {"a": 0}
     _hold(buffer, "c:1", applied, after="a=1 b=1")
     assert _released(buffer, "a:1", applied) == []
-    assert buffer.awaited() == [dot("b:1")]
     assert _released(buffer, "b:1", applied) == ["c:1"]
 
 
@@ -61,10 +60,17 @@ def test_held_writes_are_listed_in_order_of_arrival() -> None:
     assert [str(held.dot) for held in buffer] == ["b:2", "a:2", "c:2"]
 
 
-def test_only_dots_that_are_not_here_are_gaps() -> None:
-    """A write that waits for a held one is not missing anything from outside."""
+def test_all_that_held_writes_name_is_known_to_exist() -> None:
+    """Their own dots and everything in their clocks: that is what can be asked for."""
     buffer = CausalBuffer()
-    _hold(buffer, "a:2", {})
     _hold(buffer, "a:3", {})
-    _hold(buffer, "b:1", {}, after="a=3")
-    assert buffer.awaited() == [dot("a:1")]
+    _hold(buffer, "b:2", {}, after="a=1 c=4")
+    assert buffer.known == {"a": 3, "b": 2, "c": 4}
+
+
+def test_an_empty_buffer_knows_of_nothing() -> None:
+    """What was named is applied by then; names do not gather for ever."""
+    buffer, applied = CausalBuffer(), {"a": 0}
+    _hold(buffer, "b:1", applied, after="a=1")
+    _released(buffer, "a:1", applied)
+    assert buffer.known == {}

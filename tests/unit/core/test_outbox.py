@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import itertools
+
 from node.core.outbox import Outbox, Pack
 
 
 def _opened(confirmed_seq: int = 0, window_messages: int = 10) -> Outbox:
-    outbox = Outbox(confirmed_seq, window_messages)
+    outbox = Outbox("a", confirmed_seq, window_messages, itertools.count(1))
     outbox.open()
     return outbox
 
 
 def test_nothing_goes_out_before_the_transport_is_up() -> None:
     """A new outbox is closed."""
-    assert Outbox(0, 10).next_seq(last_own_seq=5) is None
+    assert Outbox("a", 0, 10, itertools.count(1)).next_seq(last_own_seq=5) is None
 
 
 def test_sending_begins_after_what_is_confirmed() -> None:
@@ -51,7 +53,7 @@ def test_confirmations_in_order_advance_the_prefix() -> None:
     """Each gives back the pack that it was for."""
     outbox = _opened()
     first, second = outbox.sent(1, 3), outbox.sent(4, 4)
-    assert outbox.confirm(first.publish_id) == [Pack(first.publish_id, 1, 3)]
+    assert outbox.confirm(first.publish_id) == [Pack(first.publish_id, "a", 1, 3)]
     assert outbox.confirmed_seq == 3
     outbox.confirm(second.publish_id)
     assert outbox.confirmed_seq == 4
@@ -101,3 +103,11 @@ def test_a_late_confirmation_of_a_former_connection_changes_nothing() -> None:
     outbox.sent(1, 1)
     assert outbox.confirm(former.publish_id) == []
     assert outbox.confirmed_seq == 0
+
+
+def test_two_outboxes_of_a_process_never_give_one_number_twice() -> None:
+    """A confirmation must fit one message of one of them."""
+    ids = itertools.count(1)
+    former, own = Outbox("a~1", 0, 10, ids, ends_at=2), Outbox("a~2", 0, 10, ids)
+    sent = [former.sent(1, 1), own.sent(1, 1), former.sent(2, 2), own.sent(2, 2)]
+    assert [(pack.publish_id, pack.replica) for pack in sent] == [(1, "a~1"), (2, "a~2"), (3, "a~1"), (4, "a~2")]

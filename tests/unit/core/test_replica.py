@@ -2,29 +2,23 @@ from __future__ import annotations
 
 import pytest
 
-from node.core.causal_buffer import HeldWrite
-from node.core.dot import Dot
-from node.core.events import (
+from node.core.effects import (
     Accepted,
     Acknowledge,
     Applied,
-    Confirmed,
     Dropped,
-    Echoed,
     HeldBack,
-    LocalWrite,
+    IncarnationTaken,
     Publish,
     PublishConfirmed,
-    PublisherDown,
-    PublisherUp,
-    Received,
     RefusalReason,
     RefusedWrite,
     Reject,
+    Resumed,
 )
-from node.core.hybrid_clock import ZERO, HybridTimestamp
-from node.core.replica import Replica, ReplicaLimits
-from node.core.state import SavedReplica
+from node.core.events import Confirmed, Echoed, LocalWrite, PublisherDown, PublisherUp, Received
+from node.core.hybrid_clock import HybridTimestamp
+from node.core.replica import ReplicaLimits
 from node.core.vector_clock import SequenceRange, VectorClock
 from node.core.write import Delete
 from tests.unit.core.builders import Bench, clock, dot, only, put, write
@@ -64,7 +58,7 @@ def test_deleting_an_absent_key_is_a_write_that_leaves_nothing() -> None:
     """No tombstone; the dot counts."""
     bench = Bench("a")
     bench.write(Delete("x"))
-    assert "x" not in bench.disk.versions
+    assert "x" not in bench.disk.values
     assert bench.replica.clock == clock("a=1")
 
 
@@ -75,7 +69,7 @@ def test_a_write_whose_context_is_ahead_is_refused_and_changes_nothing() -> None
     assert refused.reason is RefusalReason.CONTEXT_NOT_REACHED
     assert refused.missing == {"b": SequenceRange(1, 2)}
     assert bench.replica.clock == clock()
-    assert bench.disk.history == {}
+    assert bench.disk.kept == {}
 
 
 def test_a_write_whose_context_is_reached_is_accepted() -> None:
@@ -153,7 +147,7 @@ def test_a_line_that_arrives_backwards_in_one_message_is_applied_in_order() -> N
     """Held and released within one transaction."""
     bench = Bench("a")
     bench.receive(*(write(f"b:{seq}", put("x", str(seq))) for seq in (4, 3, 2, 1)))
-    assert list(bench.disk.history) == [dot(f"b:{seq}") for seq in (1, 2, 3, 4)]
+    assert list(bench.disk.kept) == [dot(f"b:{seq}") for seq in (1, 2, 3, 4)]
     assert bench.values("x") == ["4"]
 
 
@@ -180,27 +174,31 @@ def test_an_echo_is_dropped_by_its_numbers_alone() -> None:
     bench = Bench("a")
     bench.write(put("x", "5"))
     bench.write(put("x", "6"))
-    effects = bench.step(Echoed("delivery", [1, 2]))
+    effects = bench.step(Echoed("delivery", dot("a:2"), 2))
     assert effects == [Dropped(dot("a:2"), own_echo=True, writes=2), Acknowledge("delivery")]
 
 
-def test_an_echo_of_writes_that_were_never_made_is_rejected() -> None:
-    """It says which number is this replica's last."""
+def test_a_write_in_this_replicas_name_that_it_never_made_makes_it_take_another_name() -> None:
+    """Somebody wrote as this replica: the write is applied like any other, and no dot is used twice."""
     bench = Bench("a")
-    bench.write(put("x", "5"))
-    (rejected,) = bench.step(Echoed("delivery", [1, 2]))
-    assert isinstance(rejected, Reject)
-    assert "names writes of a after 1" in rejected.reason
+    bench.write(put("x", "mine"))
+    unknown = write("a:2", put("x", "of the lost disk"))
+    taken, *others = bench.receive(unknown)
+    assert isinstance(taken, IncarnationTaken)
+    assert taken[:2] == ("a", "a~name1")
+    assert "a:2 exists, of which this node knows the first 1 only" in taken.reason
+    assert others == [Resumed(), Applied(unknown, None), Acknowledge("delivery")]
+    (accepted,) = only(bench.write(put("x", "mine again")), Accepted)
+    assert (accepted.write.dot, accepted.write.clock) == (dot("a~name1:1"), clock("a=2 a~name1=1"))
 
 
-def test_a_write_in_this_replicas_name_that_it_never_made_is_rejected() -> None:
-    """The whole message with it: nothing of it is applied."""
+def test_a_new_name_is_kept_over_a_restart() -> None:
+    """It is saved in the transaction in which it is taken."""
     bench = Bench("a")
-    effects = bench.receive(write("b:1", put("x", "5")), write("a:1", put("x", "6")))
-    (rejected,) = only(effects, Reject)
-    assert effects == [rejected]
-    assert "names writes of a after 0" in rejected.reason
-    assert bench.replica.clock == clock()
+    bench.receive(write("a:2"))
+    bench.restart()
+    (accepted,) = only(bench.write(put("x", "5")), Accepted)
+    assert accepted.write.dot == dot("a~name1:1")
 
 
 def test_a_local_write_can_release_a_held_one() -> None:
@@ -248,12 +246,13 @@ def test_a_client_is_answered_before_its_write_is_published() -> None:
 
 
 def test_a_confirmed_write_leaves_the_outbox_for_good() -> None:
-    """Also over a restart: it is not sent again."""
+    """Also over a restart, once a tick or a write has saved it: it is not sent again."""
     bench = Bench()
     bench.step(PublisherUp())
     (sent,) = only(bench.write(put("x", "5")), Publish)
-    assert bench.step(Confirmed([sent.publish_id])) == [PublishConfirmed(1, 1)]
+    assert bench.step(Confirmed([sent.publish_id])) == [PublishConfirmed("a", 1, 1)]
     assert bench.replica.outbox_writes == 0
+    bench.tick()
     bench.restart()
     assert bench.step(PublisherUp()) == []
 
@@ -306,19 +305,11 @@ def test_a_held_write_is_still_held_after_a_restart() -> None:
 def test_what_was_not_committed_is_gone_after_a_restart() -> None:
     """A crash before the commit: neither the value nor the dot exists."""
     bench = Bench("a")
-    bench.replica.step(LocalWrite("r", (put("x", "lost"),), VectorClock(), 0), bench.disk.begin())
+    bench.replica.step(LocalWrite("r", (put("x", "lost"),), VectorClock(), 0), bench.disk.copy())
     bench.restart()
     (accepted,) = only(bench.write(put("x", "kept")), Accepted)
     assert accepted.write.dot == dot("a:1")
     assert bench.values("x") == ["kept"]
-
-
-def test_a_saved_state_that_holds_a_deliverable_write_is_refused() -> None:
-    """Such a state cannot come from a correct replica: it is not read as if it were sound."""
-    held = HeldWrite(Dot("b", 1), clock("b=1"), ("x",), 0)
-    saved = SavedReplica("a", VectorClock(), ZERO, 0, (held,))
-    with pytest.raises(ValueError, match="holds b:1 back although nothing is missing"):
-        Replica(saved, ReplicaLimits())
 
 
 def test_several_events_share_one_transaction() -> None:

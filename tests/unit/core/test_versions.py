@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from node.core.versions import Versions, after_delete, after_put
+from node.core.versions import Versions, after_delete, after_put, merged
 from node.core.write import Put
-from tests.unit.core.builders import put, write
+from tests.unit.core.builders import clock, put, write
 
 
 def _put(siblings: Versions, name: str, *, after: str = "", ms: int = 1_000) -> Versions:
@@ -76,3 +76,40 @@ def test_the_last_operation_on_a_key_in_one_write_counts() -> None:
     assert isinstance(second, Put)
     assert [version.value for version in after_put(after_put((), both, first), both, second)] == [b'"second"']
     assert after_delete(after_put((), both, first), both) == ()
+
+
+# ---------------------------------------------------------------------------------------- merging
+
+
+def test_a_version_that_the_other_side_does_not_know_survives_a_merge() -> None:
+    """It is new there; in both directions."""
+    here = _put((), "a:1")
+    assert merged(here, clock("a=1"), (), clock()) == here
+    assert merged((), clock(), here, clock("a=1")) == here
+
+
+def test_a_version_that_the_other_side_knew_and_lost_does_not_survive_a_merge() -> None:
+    """Something overwrote or deleted it there, and left no trace but the clock."""
+    here = _put((), "a:1")
+    assert merged(here, clock("a=1"), (), clock("a=1 b=1")) == ()
+    assert merged((), clock("a=1 b=1"), here, clock("a=1")) == ()
+
+
+def test_a_version_on_both_sides_survives_a_merge_once() -> None:
+    """Both know it, and neither knows of anything that replaced it."""
+    both = _put((), "a:1")
+    assert merged(both, clock("a=1 b=3"), both, clock("a=1 c=2")) == both
+
+
+def test_concurrent_versions_of_two_sides_become_siblings_winner_first() -> None:
+    """As if each side had received the other's write."""
+    old, new = _put((), "a:1", ms=1), _put((), "b:1", ms=2)
+    assert _dots(merged(old, clock("a=1"), new, clock("b=1"))) == ["b:1", "a:1"]
+    assert _dots(merged(new, clock("b=1"), old, clock("a=1"))) == ["b:1", "a:1"]
+
+
+def test_an_overwritten_version_goes_and_what_overwrote_it_stays() -> None:
+    """The side that is behind takes the newer version, and keeps what it alone has."""
+    behind = _put(_put((), "a:1"), "c:1")
+    ahead = _put(_put((), "a:1"), "b:1", after="a=1")
+    assert sorted(_dots(merged(behind, clock("a=1 c=1"), ahead, clock("a=1 b=1")))) == ["b:1", "c:1"]

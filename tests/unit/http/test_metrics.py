@@ -87,6 +87,11 @@ def test_gauges_are_asked_at_every_scrape(metrics: NodeMetrics) -> None:
         unconfirmed_messages=5,
         waiting_requests=3,
         store_used_bytes=4,
+        ack_waiting_requests=6,
+        control_unsent=10,
+        history_writes=7,
+        missing_writes=8,
+        members=("node1", "node2"),
     )
     metrics.watch(cast("Watched", service))
     assert value(metrics, "causalkv_ready") == 0
@@ -98,6 +103,11 @@ def test_gauges_are_asked_at_every_scrape(metrics: NodeMetrics) -> None:
     assert value(metrics, "causalkv_unconfirmed_messages") == 5
     assert value(metrics, "causalkv_waiting_requests") == 3
     assert value(metrics, "causalkv_store_used_bytes") == 4
+    assert value(metrics, "causalkv_ack_waiting_requests") == 6
+    assert value(metrics, "causalkv_history_writes") == 7
+    assert value(metrics, "causalkv_missing_writes") == 8
+    assert value(metrics, "causalkv_members") == 2
+    assert value(metrics, "causalkv_control_unsent_messages") == 10
 
 
 def test_label_values_from_outside_have_a_limit(metrics: NodeMetrics) -> None:

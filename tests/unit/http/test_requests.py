@@ -136,6 +136,9 @@ def test_a_compressed_body_is_refused() -> None:
         b'{"delay": {"": 1}}',
         b'{"delay": {"node1~abcd": 1}}',
         b'{"drop": {"node1": 1}}',
+        b'{"wall_offset": "1"}',
+        b'{"wall_offset": 86401}',
+        b'{"wall_offset": -86401}',
         b'{"clear": "yes"}',
     ],
 )

@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from node.codec import encode_message, encode_write
+from node.control_codec import encode_control
+from node.core.control import ClockTold
 from node.core.vector_clock import VectorClock
 from node.core.write import Put
 from node.errors import StoreFullError
@@ -15,7 +17,7 @@ from node.node import Node
 from node.settings import MIB, Settings
 from node.submission import Submission
 from node.transport import shared_fanout
-from node.transport.port import OutgoingMessage
+from node.transport.port import ControlDelivery, OutgoingMessage
 from tests.support.cluster import wait_until
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ class RunningReplica:
 
     def put(self, key: str = "x", value: bytes = b"1", context: VectorClock = EMPTY) -> Write:
         """Write, as a request does."""
-        return self.service.write((Put(key, value),), context, 0)
+        return self.service.write((Put(key, value),), context, 0).write
 
     def value(self, key: str) -> bytes | None:
         """What a read of the key shows."""
@@ -108,6 +110,16 @@ class RunningReplica:
         self._ids += 1
         with self.fanout.changed:
             assert self.fanout.place(OutgoingMessage(self._ids, f"{sender}:1", body, sender), sender.partition("~")[0])
+
+    def tell_clock(self, replica: str, clock: dict[str, int], *, wall_ahead_ms: int = 0) -> None:
+        """Say in the name of a replica what it has applied."""
+        now_ms = time.time_ns() // 1_000_000 + wall_ahead_ms
+        told = ClockTold(replica, "a session", VectorClock(clock), EMPTY, (), "http://peer", now_ms)
+        self.hear(encode_control(told))
+
+    def hear(self, body: bytes) -> None:
+        """A control message with this body arrives."""
+        self.node._link.control_received(ControlDelivery(body, None, None))
 
     def make_room(self) -> None:
         """The store may grow from now on: what an operator does, without the restart."""

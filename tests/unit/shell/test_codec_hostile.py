@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from node.codec import decode_echo, decode_message, decode_write
+from node.codec import SEQ_MAX, decode_echo, decode_message, decode_write
 from node.errors import MessageRejectedError
 from tests.unit.shell.messages import SENDER, body_of, json_values, valid_message, valid_write
 
@@ -19,7 +19,7 @@ VALID = body_of(valid_message(valid_write(1), valid_write(2)))
 
 def is_refused(body: bytes) -> bool:
     """Whether a body is refused; anything but writes or a refusal fails the test."""
-    for decode in (decode_write, lambda raw: decode_echo(raw, SENDER)):
+    for decode in (decode_write, lambda raw: decode_echo(raw, SENDER, SEQ_MAX)):
         with contextlib.suppress(MessageRejectedError):
             decode(body)
     try:

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.codec import KEY_MAX_BYTES, decode_echo, decode_message, decode_write, encode_message, encode_write
+from node.codec import KEY_MAX_BYTES, SEQ_MAX, decode_echo, decode_message, decode_write, encode_message, encode_write
 from node.core.write import Put, Write
 from tests.support.writes import NODE1, NODE2, delete_write, put_write, write_of
 from tests.unit.shell.messages import SENDER, body_of, valid_message, valid_write, value_texts, writes
@@ -33,8 +33,8 @@ def test_a_message_carries_its_writes_in_order(made: list[Write]) -> None:
     """What a message carries is what its sender handed over."""
     body = encode_message(SENDER, [encode_write(write) for write in made])
     assert [without_encoding(write) for write in decode_message(body)] == made
-    assert decode_echo(body, SENDER) == [write.dot.seq for write in made]
-    assert decode_echo(body, NODE1) is None
+    assert decode_echo(body, SENDER, SEQ_MAX) == [write.dot.seq for write in made]
+    assert decode_echo(body, NODE1, SEQ_MAX) is None
 
 
 @given(value_texts)
@@ -64,7 +64,7 @@ def test_a_body_reads_well_for_an_operator() -> None:
     first, second = put_write(NODE2, 1, "x", b'"5"', node1=3), delete_write(NODE2, 2, "y")
     body = encode_message(NODE2, [encode_write(first), encode_write(second)])
     assert json.loads(body) == {
-        "format": 1,
+        "format": 2,
         "sender": NODE2,
         "writes": [
             {

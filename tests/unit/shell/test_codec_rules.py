@@ -45,7 +45,8 @@ def refusal(body: bytes, decode: Callable[[bytes], object] = decode_message) -> 
     ("field", "value", "words"),
     [
         ("format", ABSENT, "missing required field `format`"),
-        ("format", 2, "message format 2 is unknown here: this node reads format 1"),
+        ("format", 3, "message format 3 is unknown here: this node reads formats 1 and 2"),
+        ("format", 0, "message format 0 is unknown here"),
         ("format", "1", "Expected `int`, got `str` - at `$.format`"),
         ("sender", ABSENT, "missing required field `sender`"),
         ("sender", 7, "Expected `str`, got `int` - at `$.sender`"),
@@ -119,6 +120,12 @@ def test_a_write_that_breaks_a_rule_is_refused(field: str, value: Any, words: st
     assert words in refusal(body_of(valid_message(write)))
 
 
+@pytest.mark.parametrize("format_", [1, 2])
+def test_messages_of_the_previous_format_are_read(format_: int) -> None:
+    """The nodes of a cluster are replaced one after the other."""
+    assert len(decode_message(body_of(valid_message() | {"format": format_}))) == 1
+
+
 def test_one_bad_write_refuses_the_whole_message() -> None:
     """Nothing of a message takes effect unless all of it can."""
     assert "`$.seq`" in refusal(body_of(valid_message(valid_write(), valid_write() | {"seq": 0})))
@@ -129,7 +136,7 @@ def test_a_write_of_another_replica_than_the_sender_is_refused() -> None:
     other = valid_write() | {"replica": "node3~cccccc", "vector_clock": {"node3~cccccc": 1}}
     text = refusal(body_of(valid_message(valid_write(), other)))
     assert text == "sent by node2~bbbbbb, but node3~cccccc:1 is a write of another replica"
-    echo = refusal(body_of(valid_message(valid_write(), other)), lambda body: decode_echo(body, SENDER))
+    echo = refusal(body_of(valid_message(valid_write(), other)), lambda body: decode_echo(body, SENDER, SEQ_MAX))
     assert echo == text
 
 
@@ -139,7 +146,7 @@ def test_a_message_of_another_nodes_broker_user_is_refused() -> None:
     assert decode_message(body, user_id="node2", node_users=NODE_USERS)
     for decode in (
         lambda body: decode_message(body, user_id="node3", node_users=NODE_USERS),
-        lambda body: decode_echo(body, SENDER, user_id="node3", node_users=NODE_USERS),
+        lambda body: decode_echo(body, SENDER, SEQ_MAX, user_id="node3", node_users=NODE_USERS),
     ):
         assert refusal(body, decode) == "published by user node3, but names node2~bbbbbb as its sender"
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 from node.codec import encode_message, encode_write
+from node.core.effects import Effect, SayHello
 from node.core.events import Confirmed
 from tests.support.writes import NODE2, NODE3, put_write
 from tests.unit.shell.messages import SENDER, body_of, valid_message, valid_write
@@ -55,18 +56,42 @@ def test_own_echoes_change_nothing(running: RunningReplica) -> None:
     assert not running.fanout.rejected
 
 
-def test_a_write_of_this_very_replica_that_it_never_made_is_rejected(running: RunningReplica) -> None:
-    """Somebody uses its name: applying it would make two writes of one dot."""
-    own = running.node.store.replica
+def test_a_write_of_this_very_replica_that_it_never_made_makes_it_take_a_new_name(running: RunningReplica) -> None:
+    """Its data is an old copy, or somebody uses its name: to go on under it could make two writes of one dot."""
+    own = running.service.replica
     running.put()
     settled(running)
-    running.receive(put_write(own, 99, "x", b'"forged"'))
-    running.receive(put_write(own, 1, "x", b'"an echo, as far as its name goes"'))
-    running.wait(lambda: len(running.fanout.rejected) == 1, "rejected")
+    running.receive(put_write(own, 2, "x", b'"made before"'))
+    running.wait(lambda: running.service.replica != own, "a new name")
     settled(running)
-    assert running.fanout.rejected[0].reason == f"names writes of {own} after 1, its last: it made no such write"
+    assert running.value("x") == b'"made before"'
+    write = running.put("y")
+    assert (write.dot.replica, write.dot.seq) == (running.service.replica, 1)
+    assert write.clock[own] == 2
+    assert not running.fanout.rejected
+
+
+def test_a_write_under_the_own_name_that_comes_too_early_is_held(running: RunningReplica) -> None:
+    """What lies between is asked for as any other gap is."""
+    own = running.service.replica
+    running.put()
+    settled(running)
+    running.receive(put_write(own, 99, "x", b'"much later"'))
+    running.wait(lambda: running.service.held_count == 1, "held")
+    settled(running)
     assert running.value("x") == b"1"
-    assert running.put().dot.seq == 2
+    assert running.put().dot.replica != own
+
+
+def test_an_echo_counts_by_its_name_alone(running: RunningReplica) -> None:
+    """What a message says about a write that is here already changes nothing."""
+    own = running.service.replica
+    running.put()
+    settled(running)
+    running.receive(put_write(own, 1, "x", b'"something else"'))
+    running.wait(lambda: running.sample("own_echoes_total") == 2, "the echoes came")
+    assert running.value("x") == b"1"
+    assert running.put().dot == (own, 2)
 
 
 def test_a_held_write_is_shown_and_counted_until_its_cause_arrives(running: RunningReplica) -> None:
@@ -108,6 +133,31 @@ def test_one_bad_write_in_a_pack_rejects_the_pack(running: RunningReplica) -> No
     running.wait(lambda: running.service.clock[SENDER] == 2, "applied")
 
 
+def test_confirmations_of_hellos_confirm_no_writes(running: RunningReplica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have numbers of their own, in each generation."""
+    runner = running.thread._effects
+    runner._say_hello(SayHello("node1~hello1", "a session"))
+    runner.new_generation()
+    runner._say_hello(SayHello("node1~hello1", "a session"))
+    confirmed: list[int] = []
+    monkeypatch.setattr(running.node._link, "publish_confirmed", confirmed.extend)  # what the transport calls
+    running.wait(lambda: len(confirmed) == 2, "both are confirmed")
+    assert runner.confirmed(Confirmed(confirmed)) == Confirmed([])
+
+
+def test_every_effect_of_the_core_is_carried_out(running: RunningReplica) -> None:
+    """A new one needs its handler."""
+    assert set(running.thread._effects._handlers) == set(get_args(Effect))
+
+
+def test_what_was_confirmed_is_saved_without_a_further_write(running: RunningReplica) -> None:
+    """Not at once: with the next write, or when time passes; a crash before that publishes it once more."""
+    for number in range(5):
+        running.put(f"k{number}")
+    running.wait(lambda: running.service.outbox_count == 0, "confirmed")
+    running.wait(lambda: running.node.store.load().confirmed_seq == 5, "saved")
+
+
 def test_confirmations_from_before_a_rebuild_are_not_taken_for_later_ones(running: RunningReplica) -> None:
     """The rebuilt replica numbers its messages from 1 again."""
     effects = running.thread._effects
@@ -122,7 +172,7 @@ def test_held_writes_and_the_outbox_are_there_after_a_restart(tmp_path: Path) ->
     effect = put_write(NODE3, 1, "b", node2=1)
     with RunningReplica(tmp_path) as running:
         running.start()
-        replica = running.node.store.replica
+        replica = running.service.replica
         running.receive(effect)
         running.wait(lambda: running.service.held_count == 1, "held")
         running.fanout.switch_off()
@@ -130,7 +180,7 @@ def test_held_writes_and_the_outbox_are_there_after_a_restart(tmp_path: Path) ->
         running.put("x", b"1")
         clock = running.service.clock
     with RunningReplica(tmp_path, cluster=running.cluster) as again:
-        assert again.node.store.replica == replica
+        assert again.node.store.load().replica == replica
         assert again.service.clock == clock
         assert again.service.held_count == 1
         assert again.service.outbox_count == 1
@@ -138,5 +188,4 @@ def test_held_writes_and_the_outbox_are_there_after_a_restart(tmp_path: Path) ->
         again.start()
         again.receive(put_write(NODE2, 1, "a"))
         again.wait(lambda: again.value("b") == b'"5"', "released")
-        assert again.put("x", b"2").dot.seq == 2
         again.wait(lambda: again.service.outbox_count == 0, "the outbox drained")

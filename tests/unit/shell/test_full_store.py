@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
+from node.core.events import Tick
 from node.errors import StoreFullError
 from node.full_store import CALM_SECONDS, RETRY_SECONDS, FullStore
-from node.inbox import AfterCommit, Look
-from node.submission import Submission
-from node.transport.port import Delivery
+from node.inbox import AfterCommit, ControlReceived, Look
+from node.submission import Removal, Submission
+from node.transport.port import ControlDelivery, Delivery
 from tests.support.writes import NODE2, put_write
 from tests.unit.shell.running import EMPTY, SMALL_STORE_BYTES, RunningReplica
 
@@ -41,7 +42,7 @@ def test_writers_are_told_and_reads_go_on(running: RunningReplica) -> None:
     assert running.value("refused") is None
     assert running.value("fill0") is not None
     assert running.value(f"fill{accepted - 1}") is not None
-    assert running.service.clock[running.node.store.replica] == accepted
+    assert running.service.clock[running.service.replica] == accepted
     assert running.sample("limits_reached_total", limit="store_bytes") >= 1
 
 
@@ -197,6 +198,20 @@ def test_what_needs_no_room_is_given_back() -> None:
     assert FullStore().failed([submission, look, delivery(1, 1)], StoreFullError("full")) == [look]
     with pytest.raises(StoreFullError, match="full"):
         submission.result(0)
+
+
+def test_control_messages_and_ticks_are_not_kept() -> None:
+    """What they say is said again; the places of the messages are free, and who wanted a member out is told."""
+    full = FullStore()
+    taken: list[bool] = []
+    control = ControlReceived(ControlDelivery(b"", None, None), lambda: taken.append(True))
+    removal = Removal("node2", forced=False)
+    for hand_over in (lambda items: full.failed(items, StoreFullError("full")), full.put_off):
+        assert hand_over([control, Tick(1, 2), removal]) == []
+        assert full.try_again() == []
+    assert taken == [True, True]
+    with pytest.raises(StoreFullError, match="full"):
+        removal.result(0)
 
 
 def test_tries_become_rarer_and_frequent_again_after_calm() -> None:

@@ -24,7 +24,7 @@ class Ear:
 
     def __init__(self) -> None:
         self.metrics = NodeMetrics(CollectorRegistry())
-        self.link = Link(self.metrics, lambda: None)
+        self.link = Link(self.metrics, lambda: None, lambda: None)
 
     def gauges(self) -> tuple[float | None, float | None]:
         """Connected and blocked, as a scrape sees them."""
@@ -134,7 +134,7 @@ def test_a_backlog_that_is_not_durable_yet_is_waited_for_however_long_nothing_ar
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it came, and then silence: a node with a full disk has not caught up."""
-    monkeypatch.setattr("node.service.BACKLOG_GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("node.readiness.BACKLOG_GRACE_SECONDS", 0.0)
     with RunningReplica(tmp_path) as running:
         for seq in range(1, 11):
             running.receive(put_write(NODE2, seq))
@@ -151,10 +151,76 @@ def test_a_backlog_that_is_not_durable_yet_is_waited_for_however_long_nothing_ar
 
 def test_a_backlog_that_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody purged the queue: what was announced never comes."""
-    monkeypatch.setattr("node.service.BACKLOG_GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("node.readiness.BACKLOG_GRACE_SECONDS", 0.0)
     with RunningReplica(tmp_path) as running:
         running.start()
         running.wait(lambda: running.service.ready[0], "ready")
-        running.service._ready = False
+        running.node._readiness._backlog_is_in = False
         running.node._link.consumer_up(2, 5)
         running.wait(lambda: running.service.ready[0], "ready")
+
+
+# ------------------------------------------------------------------------------------- control messages
+
+
+def test_the_peers_are_asked_when_control_messages_pass() -> None:
+    """Once for each connection: what was told meanwhile did not come."""
+    asked: list[bool] = []
+    link = Link(NodeMetrics(CollectorRegistry()), lambda: None, lambda: asked.append(True))
+    link.publisher_up()
+    link.consumer_up(1, 0)
+    assert asked == []
+    link.control_up()
+    assert asked == [True]
+
+
+def test_control_messages_too_many_at_a_time_are_dropped_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is said there is said again; when those that wait are taken, there is room again."""
+    monkeypatch.setattr("node.link.CONTROL_MAX_MESSAGES", 10)
+    with RunningReplica(tmp_path) as running:
+        running.start(connect=False)
+        for _ in range(2):
+            before = running.sample("control_dropped_total")
+            gate = threading.Event()
+            running.hold_the_thread(gate)
+            for seq in range(1, 16):
+                running.tell_clock(NODE2, {NODE2: seq})
+            assert running.sample("control_dropped_total") - before == 5
+            gate.set()
+            running.wait(lambda: running.node._link._control_waiting == 0, "all are taken")
+        assert running.sample("limits_reached_total", limit="control_messages") == 10
+        running.wait(lambda: running.service.missing_writes == 10, "those that fitted were heard")
+        assert running.node._link._control_waiting_bytes == 0
+
+
+def test_control_messages_too_large_together_are_dropped_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What anybody sends must not fill the memory, in however few messages."""
+    monkeypatch.setattr("node.link.CONTROL_MAX_BYTES", 1000)
+    with RunningReplica(tmp_path) as running:
+        running.start(connect=False)
+        gate = threading.Event()
+        running.hold_the_thread(gate)
+        for size_bytes in (600, 600, 400, 1):
+            running.hear(b"x" * size_bytes)
+        assert running.sample("limits_reached_total", limit="control_messages") == 2
+        gate.set()
+        running.wait(lambda: running.sample("control_dropped_total") == 4, "two are dropped, two are none")
+        running.hear(b"x" * 1000)
+        running.wait(lambda: running.sample("control_dropped_total") == 5, "there is room again")
+        assert running.sample("limits_reached_total", limit="control_messages") == 2
+
+
+def test_garbage_on_the_control_exchange_disturbs_nobody(tmp_path: Path) -> None:
+    """Counted and dropped; writes go on."""
+    with RunningReplica(tmp_path) as running:
+        running.start()
+        for number in range(200):
+            running.hear(b"\xff" * number)
+            running.put(f"k{number}")
+        running.wait(lambda: running.sample("control_dropped_total") == 200, "all are dropped")
+        assert running.put().dot.seq == 201
+        assert running.node.failure is None

@@ -9,8 +9,8 @@ import pytest
 
 from node.core.vector_clock import VectorClock
 from node.core.write import Put
-from node.errors import LimitReachedError, OutcomeUnknownError, StoreFullError
-from node.submission import Submission
+from node.errors import InvalidRequestError, LimitReachedError, OutcomeUnknownError, StoreFullError
+from node.submission import Removal, Submission
 from tests.support.writes import NODE1, put_write
 
 WRITE = put_write(NODE1, 1)
@@ -61,3 +61,16 @@ def test_the_first_answer_stands() -> None:
     refused.fail(StoreFullError("full"))
     with pytest.raises(LimitReachedError):
         refused.result(0)
+
+
+def test_a_removal_is_answered_with_the_node_or_the_refusal() -> None:
+    """Whoever asked reads why not."""
+    done, refused, failed = (Removal("node2", forced=False) for _ in range(3))
+    done.answer(None)
+    refused.answer("node2 is alive: stop it first, or force the removal")
+    failed.fail(StoreFullError("full"))
+    assert done.result(0) == "node2"
+    with pytest.raises(InvalidRequestError, match="node2 is alive"):
+        refused.result(0)
+    with pytest.raises(StoreFullError):
+        failed.result(0)

@@ -31,8 +31,9 @@ def made_store(path: Path) -> str:
     with store.transaction() as transaction:
         for seq in range(1, 1001):
             transaction.append_history(put_write(NODE2, seq))
+    replica = store.load().replica
     store.close()
-    return store.replica
+    return replica
 
 
 def refusal(path: Path, **options: str) -> str:
@@ -48,7 +49,7 @@ def test_a_new_directory_becomes_a_store_that_keeps_its_incarnation(tmp_path: Pa
     """The incarnation is made once, with the directory."""
     replica = made_store(tmp_path / "data")
     store = open_store(tmp_path / "data")
-    assert store.replica == replica
+    assert store.load().replica == replica
     store.close()
 
 

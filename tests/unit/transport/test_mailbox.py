@@ -35,6 +35,19 @@ def test_a_closed_mailbox_drops_what_waits_and_what_comes() -> None:
     assert (mailbox.drain(), len(wakes)) == (["new"], 1)
 
 
+def test_items_beyond_the_limit_are_dropped_and_said_to_be() -> None:
+    """What is drained makes room again; a closed mailbox takes nothing."""
+    mailbox: Mailbox[str] = Mailbox(max_size=5, size_of=len)
+    assert not mailbox.put("a")
+    mailbox.open(lambda: None)
+    assert [mailbox.put(item) for item in ("abc", "def", "gh", "i")] == [True, False, True, False]
+    assert mailbox.drain() == ["abc", "gh"]
+    assert mailbox.put("jklmn")
+    mailbox.close()
+    mailbox.open(lambda: None)
+    assert mailbox.put("opqrs")
+
+
 def test_no_item_is_left_without_a_wake_up() -> None:
     """With writers and a reader at work at the same time everything arrives, in each writer's order."""
     mailbox: Mailbox[tuple[int, int]] = Mailbox()

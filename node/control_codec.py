@@ -1,0 +1,283 @@
+"""Control messages as JSON. Anything may come in: what is not valid raises, is counted and dropped by the caller."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from node.codec import CLOCK_MAX_ENTRIES, Seq, check_nesting, decode_write
+from node.core.control import (
+    ClockTold,
+    ControlMessage,
+    HelloSeen,
+    MemberChange,
+    RepairGiven,
+    RepairWanted,
+    SnapshotGiven,
+    SnapshotWanted,
+)
+from node.core.dot import NODE_ID, Dot, is_replica_id, node_id_of
+from node.core.hybrid_clock import COUNTER_MAX, PHYSICAL_MS_MAX, HybridTimestamp
+from node.core.members import NODES_MAX
+from node.core.vector_clock import SequenceRange, VectorClock
+from node.core.versions import Version, Versions
+from node.errors import MessageRejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Sequence
+
+    from node.core.write import Write
+
+FORMAT = 1
+RANGES_MAX = 64
+WRITES_MAX = 10_000
+NAME_MAX_CHARACTERS = 64
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Clock = Annotated[dict[str, Seq], msgspec.Meta(max_length=CLOCK_MAX_ENTRIES)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_MAX_CHARACTERS)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=PHYSICAL_MS_MAX)]
+Timestamp = tuple[Milliseconds, Annotated[int, msgspec.Meta(ge=0, le=COUNTER_MAX)]]
+
+
+class _Control(msgspec.Struct, tag_field="kind", frozen=True, omit_defaults=True):
+    format: int
+    sender: str
+
+
+class _Clock(_Control, tag="clock", frozen=True):
+    session: Name
+    vector_clock: Clock
+    trimmed: Clock
+    members: Annotated[list[tuple[str, Milliseconds, bool, str]], msgspec.Meta(max_length=NODES_MAX)]
+    url: Annotated[str, msgspec.Meta(max_length=2048)]
+    wall_ms: Milliseconds
+    asks: Clock | None = None
+
+
+class _HelloSeen(_Control, tag="hello seen", frozen=True):
+    session: Name
+    replica: str
+    seen: Count
+
+
+class _RepairWanted(_Control, tag="repair wanted", frozen=True):
+    request: Name
+    origin: str
+    ranges: Annotated[list[tuple[Seq, Seq]], msgspec.Meta(min_length=1, max_length=RANGES_MAX)]
+
+
+class _RepairGiven(_Control, tag="repair given", frozen=True):
+    request: Name
+    origin: str
+    writes: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=WRITES_MAX)]
+
+
+class _SnapshotWanted(_Control, tag="snapshot wanted", frozen=True):
+    request: Name
+    part: Count
+
+
+class _SnapshotGiven(_Control, tag="snapshot given", frozen=True):
+    request: Name
+    part: Count
+    vector_clock: Clock
+    timestamp: Timestamp
+    is_last: bool
+    crc32: Count
+    entries: msgspec.Raw
+
+
+_EntryVersion = tuple[str, Seq, Clock, Milliseconds, Count, msgspec.Raw]
+_Entry = tuple[Annotated[str, msgspec.Meta(min_length=1)], list[_EntryVersion]]
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(
+    _Clock | _HelloSeen | _RepairWanted | _RepairGiven | _SnapshotWanted | _SnapshotGiven
+).decode
+_decode_entries = msgspec.json.Decoder(list[_Entry]).decode
+_decode_any = msgspec.json.Decoder().decode
+
+# --------------------------------------------------------------------------------------- encoding
+
+
+def encode_control(message: ClockTold | HelloSeen | RepairWanted | SnapshotWanted) -> bytes:
+    """The body of a small control message."""
+    match message:
+        case ClockTold():
+            wire: _Control = _Clock(
+                FORMAT,
+                message.sender,
+                message.session,
+                message.clock.as_dict(),
+                message.trimmed.as_dict(),
+                list(message.changes),
+                message.url,
+                message.wall_ms,
+                None if message.asks is None else message.asks.as_dict(),
+            )
+        case HelloSeen():
+            wire = _HelloSeen(FORMAT, *message)
+        case RepairWanted():
+            ranges = [(first, last) for first, last in message.ranges]
+            wire = _RepairWanted(FORMAT, message.sender, message.request, message.origin, ranges)
+        case SnapshotWanted():
+            wire = _SnapshotWanted(FORMAT, *message)
+    return _encode(wire)
+
+
+def encode_repair(sender: str, wanted: RepairWanted, entries: Sequence[bytes]) -> bytes:
+    """The body of an answer that carries these encoded writes."""
+    return _encode(_RepairGiven(FORMAT, sender, wanted.request, wanted.origin, [msgspec.Raw(each) for each in entries]))
+
+
+def encode_entry(key: str, versions: Versions) -> bytes:
+    """One key of a snapshot."""
+    return _encode(
+        (
+            key,
+            [
+                (dot.replica, dot.seq, clock.entries, timestamp.physical_ms, timestamp.counter, msgspec.Raw(value))
+                for dot, clock, timestamp, value in versions
+            ],
+        )
+    )
+
+
+def encode_snapshot_part(
+    sender: str,
+    wanted: SnapshotWanted,
+    clock: VectorClock,
+    timestamp: HybridTimestamp,
+    entries: Iterable[bytes],
+    *,
+    is_last: bool,
+) -> bytes:
+    """The body of an answer that carries these keys, encoded by ``encode_entry``, in byte order."""
+    content = b"[" + b",".join(entries) + b"]"
+    return _encode(
+        _SnapshotGiven(
+            FORMAT,
+            sender,
+            wanted.request,
+            wanted.part,
+            clock.as_dict(),
+            timestamp,
+            is_last,
+            zlib.crc32(content),
+            msgspec.Raw(content),
+        )
+    )
+
+
+# --------------------------------------------------------------------------------------- decoding
+
+
+def decode_control(
+    body: bytes, *, user_id: str | None = None, node_users: Container[str] = frozenset()
+) -> ControlMessage:
+    """The message in a body. Raises MessageRejectedError when it breaks a rule."""
+    try:
+        wire = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageRejectedError(f"not a control message: {error}") from None
+    if wire.format != FORMAT:
+        raise MessageRejectedError(f"control message of format {wire.format}: this node reads format {FORMAT}")
+    _check(wire.sender)
+    if user_id in node_users and user_id != node_id_of(wire.sender):
+        raise MessageRejectedError(f"published by user {user_id}, but names {wire.sender} as its sender")
+    match wire:
+        case _Clock():
+            return _clock_told(wire)
+        case _HelloSeen():
+            _check(wire.replica)
+            return HelloSeen(wire.sender, wire.session, wire.replica, wire.seen)
+        case _RepairWanted():
+            _check(wire.origin)
+            return RepairWanted(wire.sender, wire.request, wire.origin, _ranges(wire.ranges))
+        case _RepairGiven():
+            _check(wire.origin)
+            return RepairGiven(wire.sender, wire.request, wire.origin, tuple(_write(bytes(raw)) for raw in wire.writes))
+        case _SnapshotWanted():
+            return SnapshotWanted(wire.sender, wire.request, wire.part)
+    return _snapshot_given(wire)
+
+
+def _write(encoded: bytes) -> Write:
+    check_nesting(encoded)
+    return decode_write(encoded)
+
+
+def _clock_told(wire: _Clock) -> ClockTold:
+    for node, _, _, replica in wire.members:
+        if not NODE_ID.fullmatch(node):
+            raise MessageRejectedError(f"{node[:100]!r} is not a node id")
+        if replica:
+            _check(replica)
+    return ClockTold(
+        wire.sender,
+        wire.session,
+        _vector_clock(wire.vector_clock),
+        _vector_clock(wire.trimmed),
+        tuple(MemberChange(*each) for each in wire.members),
+        wire.url,
+        wire.wall_ms,
+        None if wire.asks is None else _vector_clock(wire.asks),
+    )
+
+
+def _snapshot_given(wire: _SnapshotGiven) -> SnapshotGiven:
+    content = bytes(wire.entries)
+    if zlib.crc32(content) != wire.crc32:
+        raise MessageRejectedError("a part of a snapshot whose checksum fails")
+    try:
+        entries = tuple((key, tuple(_version(each) for each in versions)) for key, versions in _decode_entries(content))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageRejectedError(f"not a part of a snapshot: {error}") from None
+    return SnapshotGiven(
+        wire.sender,
+        wire.request,
+        wire.part,
+        _vector_clock(wire.vector_clock),
+        HybridTimestamp(*wire.timestamp),
+        entries,
+        wire.is_last,
+    )
+
+
+def _version(wire: _EntryVersion) -> Version:
+    replica, seq, clock, physical_ms, counter, raw = wire
+    value = bytes(raw)
+    check_nesting(value)
+    _decode_any(value)  # Raw is only skipped over
+    return Version(Dot(replica, seq), _vector_clock(clock), HybridTimestamp(physical_ms, counter), value)
+
+
+def _vector_clock(entries: dict[str, int]) -> VectorClock:
+    for replica in entries:
+        _check(replica)
+    return VectorClock(entries)
+
+
+# Replica ids that were checked: all messages name the same few.
+_KNOWN: set[str] = set()
+_KNOWN_MAX = 10_000
+
+
+def _check(replica: str) -> None:
+    if replica in _KNOWN:
+        return
+    if not is_replica_id(replica):
+        raise MessageRejectedError(f"{replica[:100]!r} is not a replica id such as node1~t5k2m1")
+    if len(_KNOWN) >= _KNOWN_MAX:
+        _KNOWN.clear()
+    _KNOWN.add(replica)
+
+
+def _ranges(pairs: list[tuple[int, int]]) -> tuple[SequenceRange, ...]:
+    for first, last in pairs:
+        if last < first:
+            raise MessageRejectedError(f"{first} to {last} is no range")
+    return tuple(SequenceRange(first, last) for first, last in pairs)

@@ -1,0 +1,155 @@
+"""Anything may stand on the control exchange: it is counted and dropped, and never changes what is stored."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pika
+import pytest
+
+from node.codec import encode_write
+from node.control_codec import encode_control, encode_repair, encode_snapshot_part
+from node.core.control import ClockTold, HelloSeen, MemberChange, RepairWanted, SnapshotWanted
+from node.core.dot import Dot
+from node.core.hybrid_clock import HybridTimestamp
+from node.core.vector_clock import SequenceRange, VectorClock
+from node.core.write import Put, Write
+from tests.integration.healing.tools import HEAL_SECONDS, assert_everywhere, metric, put_all
+from tests.support.cluster import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.broker import PrivateBroker
+    from tests.support.cluster import ClusterUnderTest, NodeUnderTest
+
+pytestmark = pytest.mark.broker
+
+LIAR = "node2~liar01"
+
+
+def _garbage() -> Iterator[bytes]:
+    random_bytes = random.Random(1)
+    yield from (b"", b"{}", b"[]", b"null", b"\xff\xfe", b"{" * 5_000, b'{"kind": "clock"}', b"[" * 200_000)
+    yield from (random_bytes.randbytes(size) for size in (1, 10, 1_000, 100_000))
+    yield json.dumps({"kind": "clock", "format": 99, "sender": LIAR}).encode()
+    yield json.dumps({"kind": "never heard of", "format": 1, "sender": LIAR}).encode()
+
+
+def _lies(replica: str) -> Iterator[bytes]:
+    """Well-formed, and not true; ``replica`` is the one that they are told to."""
+    write = Write(
+        Dot("node9~forged", 1), VectorClock({"node9~forged": 1}), HybridTimestamp(1, 0), (Put("forged", b'"forged"'),)
+    )
+    wanted = RepairWanted(LIAR, "notasked", "node9~forged", (SequenceRange(1, 1),))
+    yield encode_repair(LIAR, wanted, [encode_write(write)])
+    yield encode_snapshot_part(
+        LIAR,
+        SnapshotWanted(LIAR, "notasked", 0),
+        VectorClock({replica: 10**9}),
+        HybridTimestamp(1, 0),
+        [],
+        is_last=True,
+    )
+    yield encode_control(HelloSeen(LIAR, "nosession", replica, 10**9))
+    yield encode_control(SnapshotWanted(LIAR, "nobody", 17))
+    yield encode_control(RepairWanted(LIAR, "huge", replica, (SequenceRange(1, 2**62),)))
+
+
+def _told(clock: VectorClock, *changes: MemberChange) -> bytes:
+    return encode_control(ClockTold(LIAR, "session", clock, VectorClock(), changes, "", 0))
+
+
+class Exchange:
+    """Publishes on the cluster's control exchange as anybody may who has its address."""
+
+    def __init__(self, broker: PrivateBroker, cluster: str) -> None:
+        self._connection = pika.BlockingConnection(pika.URLParameters(broker.url))
+        self._channel = self._connection.channel()
+        self._cluster = cluster
+
+    def tell(self, key: str, *bodies: bytes) -> None:
+        """Send to whoever listens under this key."""
+        for body in bodies:
+            self._channel.basic_publish(f"{self._cluster}.control", key, body)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+
+@pytest.fixture
+def exchange(healing_broker: PrivateBroker, cluster: ClusterUnderTest, cluster_id: str) -> Iterator[Exchange]:
+    """At the cluster's broker."""
+    assert cluster.nodes
+    opened = Exchange(healing_broker, cluster_id)
+    yield opened
+    opened.close()
+
+
+def test_garbage_and_lies_are_counted_and_dropped(cluster: ClusterUnderTest, exchange: Exchange) -> None:
+    """The nodes go on, say so, and store nothing of it."""
+    keys = put_all(cluster["node1"], "before", 10)
+    cluster.quiesce()
+    replica = cluster["node1"].status()["replica"]
+    garbage, lies = list(_garbage()), list(_lies(replica))
+    exchange.tell("node.node1", *garbage, *lies)
+    wait_until(
+        lambda: metric(cluster["node1"], "causalkv_control_dropped_total") >= len(garbage) + 2,
+        "all of it is counted",
+        HEAL_SECONDS,
+        cluster["node1"].log_tail,
+    )
+    keys += put_all(cluster["node1"], "after", 10)
+    assert_everywhere(cluster, keys)
+    status = cluster["node1"].status()
+    assert status["replica"] == replica
+    assert set(status["clock"]) == {replica}
+    assert cluster["node1"].get("forged").status_code == 404
+    log = cluster["node1"].log_file.read_text()
+    assert "a control message was dropped" in log
+    assert "Traceback" not in log
+
+
+def test_a_flood_of_control_messages_does_not_stop_a_node(cluster: ClusterUnderTest, exchange: Exchange) -> None:
+    """Writes and reads go on while thousands of messages come."""
+    for _ in range(20):
+        exchange.tell("all", *[b"x" * 2_000] * 500)
+        assert cluster["node2"].put("during", "the flood").status_code == 200
+    keys = put_all(cluster["node3"], "k", 10)
+    assert_everywhere(cluster, keys, 30.0)
+
+
+def test_a_clock_that_claims_unknown_own_writes_costs_a_name_and_loses_nothing(
+    cluster: ClusterUnderTest, exchange: Exchange
+) -> None:
+    """Whether it is true cannot be known: the node goes on under another name, and asks in vain for the rest."""
+    keys = put_all(cluster["node1"], "before", 10)
+    cluster.quiesce()
+    replica = cluster["node1"].status()["replica"]
+    exchange.tell("node.node1", _told(VectorClock({replica: 11})))
+    wait_until(lambda: cluster["node1"].status()["replica"] != replica, "it takes another name", HEAL_SECONDS)
+    keys += put_all(cluster["node1"], "after", 10)
+    assert_everywhere(cluster, keys)
+
+
+def test_a_false_removal_loses_nothing(cluster: ClusterUnderTest, exchange: Exchange) -> None:
+    """At worst history is forgotten early: the node that was said to be out is brought back by hand, with all data."""
+    keys = put_all(cluster["node3"], "k", 10)
+    cluster.quiesce()
+    exchange.tell("all", _told(VectorClock(), MemberChange("node3", 2_000_000_000_000, is_member=False)))
+
+    def members(at: str) -> list[Any]:
+        return [each["node"] for each in cluster[at].status()["members"]]
+
+    wait_until(lambda: members("node1") == ["node1", "node2"], "the lie is believed", HEAL_SECONDS)
+    keys += put_all(cluster["node1"], "after", 10)
+    for node in cluster:
+        for key in keys:
+            _wait_for_key(node, key)
+
+
+def _wait_for_key(node: NodeUnderTest, key: str) -> None:
+    wait_until(lambda: node.get(key).status_code == 200, f"{node.name} has {key}", HEAL_SECONDS, node.log_tail)

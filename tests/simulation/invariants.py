@@ -1,0 +1,33 @@
+"""What a run is judged by; the invariants are those of DESIGN section 2."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Invariant(enum.StrEnum):
+    """What a violation is a violation of."""
+
+    CAUSAL_ORDER = "I1 causal order"
+    CONVERGENCE = "I2 convergence"
+    NOTHING_LOST = "I3 no acknowledged write is lost"
+    EXACTLY_ONCE = "I4 exactly once"
+    NO_STALL = "I6 no silent stall"
+    IDENTITY = "I7 identity is never reused"
+    BOUNDED_HISTORY = "I8 history levels off"
+    PUBLISHED = "every write is published, until the transport confirms it"
+    TRIMMED_TOO_EARLY = "only what every member has is forgotten"
+    MEMBERSHIP = "all agree who is a member"
+    ACK_ALL = "ack=all means that every member has it, and comes soon"
+    EXACT_CLOCKS = "clocks name exactly the writes that happened before"
+    TIMESTAMPS = "timestamps grow along happened-before"
+    ANNOUNCED = "effects tell what happened"
+    NO_EXCEPTION = "the core raises nothing"
+
+
+class ViolationError(Exception):
+    """An invariant does not hold."""
+
+    def __init__(self, invariant: Invariant, message: str) -> None:
+        super().__init__(f"{invariant}: {message}")
+        self.invariant = invariant

@@ -1,0 +1,54 @@
+"""What clients and operators hand to a node, and what they get."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from node.core.dot import Dot
+    from node.core.effects import RefusalReason
+    from node.core.vector_clock import VectorClock
+    from node.core.versions import Versions
+    from node.core.write import Operation, Write
+    from tests.simulation.simulated_node import SimulatedNode
+
+
+class Waiting(Protocol):
+    """Who is told what became of a write."""
+
+    def accepted(self, node: SimulatedNode, write: Write) -> None:
+        """The write is stored."""
+
+    def refused(self, reason: RefusalReason) -> None:
+        """The node cannot take the write now."""
+
+    def failed(self) -> None:
+        """The node could not store the write: nothing of it exists."""
+
+    def answer_lost(self) -> None:
+        """The connection broke: the write exists or not."""
+
+    def is_everywhere(self, dot: Dot) -> None:
+        """Every member has the write."""
+
+
+class WriteRequest(NamedTuple):
+    """A client's write on its way; ``saw`` is what the oracle knows that the client has seen."""
+
+    client: Waiting
+    operations: tuple[Operation, ...]
+    context: VectorClock
+    saw: int
+
+
+class ReadAnswer(NamedTuple):
+    """The siblings of a key, winner first, and the clock of the node at that moment."""
+
+    versions: Versions
+    clock: VectorClock
+
+
+class RemovalRequest(NamedTuple):
+    """An operator takes this node out."""
+
+    node: str

@@ -1,0 +1,63 @@
+"""Another member for tests: it hears what a node publishes and tells, and says what a test wants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from node.control_codec import decode_control
+from node.core.control import HelloSeen
+from node.settings import Settings
+from node.transport import create_transport
+from tests.support.recording_listener import RecordingListener
+from tests.unit.shell.control_messages import body_of
+
+if TYPE_CHECKING:
+    from node.core.control import ControlMessage
+    from node.transport.port import OutgoingMessage
+    from tests.unit.shell.running import RunningReplica
+
+TIMEOUT_SECONDS = 15.0
+
+M = TypeVar("M")
+
+
+class Peer:
+    """A member beside node1, connected while the block lasts."""
+
+    def __init__(self, running: RunningReplica, replica: str) -> None:
+        self.replica = replica
+        self.name = replica.partition("~")[0]
+        self.listener = RecordingListener()
+        self._transport = create_transport(Settings(node_id=self.name, amqp_url="memory://", cluster=running.cluster))
+
+    def __enter__(self) -> Self:
+        self._transport.start(self.listener)
+        self.listener.wait_up()
+        self.listener.wait_control_up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.stop(5.0)
+
+    def tell(self, message: ControlMessage, target: str | None = "node1") -> None:
+        """Say this to a node."""
+        self._transport.tell(target, body_of(message))
+
+    def publish(self, message: OutgoingMessage) -> None:
+        """Put this into all queues."""
+        self._transport.publish(message)
+
+    def heard(self, kind: type[M]) -> list[M]:
+        """The control messages of one kind that came so far."""
+        messages = [decode_control(delivery.body) for delivery in list(self.listener.control)]
+        return [message for message in messages if isinstance(message, kind)]
+
+    def wait_heard(self, kind: type[M], count: int = 1) -> list[M]:
+        """Wait until so many control messages of one kind came."""
+        self.listener.wait_until(lambda: len(self.heard(kind)) >= count, f"{count} {kind.__name__}", TIMEOUT_SECONDS)
+        return self.heard(kind)
+
+    def answer_hello(self, running: RunningReplica, seen: int) -> None:
+        """Say that by the hello of this start so many writes of the node were known here."""
+        upkeep = running.thread._replica.anti_entropy
+        self.tell(HelloSeen(self.replica, upkeep._start.session, running.thread._replica.replica, seen))
