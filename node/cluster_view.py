@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from node.core.replica import Replica
+    from node.core.shown_clock import ShownClocks
     from node.decoding import Decoding
     from node.healing import Healing
     from node.joining import Joining
@@ -29,6 +30,7 @@ class ClusterView:
         healing: Healing,
         joining: Joining,
         decoding: Decoding,
+        shown_clocks: ShownClocks,
         metrics: HealingMetrics,
         skew_warn_seconds: float,
     ) -> None:
@@ -37,6 +39,7 @@ class ClusterView:
         self._healing = healing
         self._joining = joining
         self._decoding = decoding
+        self._shown_clocks = shown_clocks
         self._metrics = metrics
         self._skew_warn_seconds = skew_warn_seconds
         self._heard: set[str] = set()
@@ -92,6 +95,7 @@ class ClusterView:
 
     def members_changed(self, nodes: Sequence[str]) -> None:
         """The members are now these."""
+        self._shown_clocks.members_are(nodes)
         self._decoding.node_users = frozenset(nodes)
 
     # ----------------------------------------------------------------------- from any thread

@@ -79,6 +79,7 @@ class EffectRunner:
         metrics: NodeMetrics,
         crash_points: CrashPoints,
         gauges: Gauges,
+        held_on_disk: Callable[[], int],
         ahead_max_ms: int,
     ) -> None:
         self._transport = transport
@@ -89,6 +90,7 @@ class EffectRunner:
         self._metrics = metrics
         self._crash_points = crash_points
         self._gauges = gauges
+        self._held_on_disk = held_on_disk
         self._ahead_max_ms = ahead_max_ms
         self._acknowledgements = AcknowledgementTracker()
         # The replica numbers its messages from 1; after a rebuild it starts again, and answers to
@@ -132,7 +134,8 @@ class EffectRunner:
 
     def position(self, replica: Replica) -> None:
         """Show where the replica stands."""
-        self._gauges.held = len(replica.held)
+        # What is on the disk alone is counted there: a look that costs nothing to nodes that hold little.
+        self._gauges.held = self._held_on_disk() if replica.delivery.has_shelf else len(replica.held)
         self._gauges.outbox = replica.outbox_writes
         self._gauges.unconfirmed_messages = replica.unconfirmed_messages
         self._waiting_room.advance(replica.clock)

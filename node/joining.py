@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Asked at once, a peer answers within milliseconds, or, when it is busy, at its next turn.
 ALONE_SECONDS = 1.5
 OTHERS_SECONDS = 0.5
+# A node whose broker does not answer is as caught up as it can be: it serves (DESIGN I5).
+BROKER_GRACE_SECONDS = 3.0
 
 
 class Joining:
@@ -36,17 +38,21 @@ class Joining:
         self._is_founding = is_founding
         self._is_new = is_new
         self._clock_seconds = clock_seconds
+        self._started_at = clock_seconds()
         self._asked_at: float | None = None
         self._heard_at: float | None = None
         self._heard: set[str] = set()
         self._target = VectorClock()
+        self._served_alone = False
         self.is_over = False
         """Whether the node has caught up."""
 
     @property
     def must_not_read(self) -> bool:
         """Whether what a read would show is known to be nothing like the cluster's state."""
-        return self._is_new and not self.is_over and (not self._is_founding or bool(self._target))
+        if not self._is_new or self.is_over or self._served_alone:
+            return False
+        return not self._is_founding or bool(self._target)
 
     @property
     def left_writes(self) -> int | None:
@@ -65,7 +71,10 @@ class Joining:
         if self.is_over or node in self._heard:
             return
         self._heard.add(node)
-        self._heard_at = self._heard_at if self._heard_at is not None else self._clock_seconds()
+        if self._heard_at is None:
+            self._heard_at = self._clock_seconds()
+            # Who has served until now does not stop to: what the others have comes meanwhile.
+            self._served_alone = self._is_founding and self._heard_at - self._started_at >= BROKER_GRACE_SECONDS
         self._target = self._target.merge(clock)
 
     def progress(self, clock: VectorClock) -> None:

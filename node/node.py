@@ -65,7 +65,8 @@ class Node:
         self.metrics = NodeMetrics(CollectorRegistry())
         self.metrics.store_limit(settings.store_max_bytes)
         saved = self.store.load()
-        shown_clocks = ShownClocks(settings.nodes)
+        members = [member.node for member in saved.members if member.is_member] or settings.nodes
+        shown_clocks = ShownClocks(members)
         counts = Counts()
         waiting_room = WaitingRoom(
             saved.clock, settings.waiting_max_requests, lambda: self.metrics.limit_reached("waiting_max_requests")
@@ -87,6 +88,7 @@ class Node:
             healing=healing,
             joining=joining,
             decoding=decoding,
+            shown_clocks=shown_clocks,
             metrics=self.metrics.healing,
             skew_warn_seconds=settings.clock_skew_warn_seconds,
         )
@@ -100,6 +102,7 @@ class Node:
             metrics=self.metrics,
             crash_points=crash_points,
             gauges=counts,
+            held_on_disk=self.store.held_count,
             ahead_max_ms=int(settings.clock_skew_warn_seconds * 1000),
         )
         self.thread = ReplicaThread(
@@ -128,7 +131,7 @@ class Node:
             decoding.is_delayed = self._delay_line.is_delayed
         self._link.attach(self.thread, self._delay_line)
         if saved.members:
-            self.transport.members_are([member.node for member in saved.members if member.is_member])
+            self.transport.members_are(members)
         self.service = ReplicaService(
             settings,
             store=self.store,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from node.joining import BROKER_GRACE_SECONDS
+
 if TYPE_CHECKING:
     from node.cluster_view import ClusterView
     from node.joining import Joining
     from node.link import Link
 
-# A node whose broker does not answer is as caught up as it can be: it serves (DESIGN I5).
-BROKER_GRACE_SECONDS = 3.0
 # A backlog of which nothing arrives any more has gone (a queue was purged): waiting for it would last for ever.
 BACKLOG_GRACE_SECONDS = 10.0
 

@@ -38,6 +38,13 @@ class ShownClocks:
         self._members = frozenset(members)
         self._known = _Known(tuple(sorted(self._members, key=natural_order)), {})
 
+    def members_are(self, members: Iterable[str]) -> None:
+        """From now on these have a number, whether they have written or not."""
+        self._members = frozenset(members)
+        nodes = {*self._members, *(node_id_of(replica) for replica in self._known.places)}
+        ordered = tuple(sorted(nodes, key=natural_order))
+        self._known = _Known(ordered, {name: ordered.index(node_id_of(name)) for name in self._known.places})
+
     @property
     def nodes(self) -> tuple[str, ...]:
         """The nodes that a shown clock has numbers for, in natural order."""

@@ -231,6 +231,11 @@ class Store:
         what = f"the replica's {place.decode()}"
         return None if record is None else decoded(decode, unsealed(record, what), what)
 
+    def held_count(self) -> int:
+        """How many held writes are committed."""
+        with self._env.begin() as transaction:
+            return int(transaction.stat(self._tables.held)["entries"])
+
     def used_bytes(self) -> int:
         """Bytes of the database that are in use or were once: what the limit applies to."""
         info = self._env.info()

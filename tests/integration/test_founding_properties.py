@@ -74,6 +74,23 @@ def test_an_effect_is_held_until_its_cause_arrives(cluster: ClusterUnderTest) ->
     cluster.quiesce(["cause", "effect"])
 
 
+def test_repair_does_not_bring_early_what_is_delayed_on_purpose(cluster: ClusterUnderTest) -> None:
+    """node3 asks for the cause, gets it, and still does not have it: a lesson's delay holds for every way."""
+    scene = play_scene(cluster)
+    node3 = cluster["node3"]
+    givers = ("node1", "node2")
+    wait_until(
+        lambda: any("giving a peer what it misses" in cluster[name].log_file.read_text() for name in givers),
+        "node3 asked and was answered",
+        WAIT_SECONDS,
+        node3.log_tail,
+    )
+    (held,) = held_at(node3)
+    assert held["waits_for"] == scene.cause_dot
+    clear_faults(node3)
+    cluster.quiesce(["cause", "effect"])
+
+
 def test_no_reader_ever_sees_the_effect_without_the_cause(cluster: ClusterUnderTest) -> None:
     """Readers that look at the effect first, and then at the cause, never find the one without the other."""
     node3 = cluster["node3"]

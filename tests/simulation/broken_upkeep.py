@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from node.core.control import RepairGiven, SnapshotGiven, SnapshotWanted
     from node.core.delivery import CausalDelivery
     from node.core.dot import Dot
+    from node.core.hybrid_clock import HybridTimestamp
     from node.core.identity import IdentityLimits
     from node.core.members import Members
     from node.core.repair import View
@@ -152,10 +153,15 @@ _RECEIVED = SnapshotTaker.received
 
 
 def adopt_without_release(
-    self: CausalDelivery, clock: Mapping[str, int], timestamp: object, state: ReplicaState, effects: list[todo.Effect]
+    self: CausalDelivery,
+    clock: Mapping[str, int],
+    timestamp: HybridTimestamp,
+    state: ReplicaState,
+    effects: list[todo.Effect],
 ) -> None:
     """A replica that looks at no held write again after a snapshot."""
-    del timestamp, state, effects
+    del state, effects
+    self.timestamp = max(self.timestamp, timestamp)
     for replica, count in clock.items():
         self.applied[replica] = max(count, self.count(replica))
     self._clock = None

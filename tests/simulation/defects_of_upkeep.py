@@ -55,13 +55,13 @@ DEFECTS_OF_UPKEEP: tuple[Defect, ...] = (
         "what a former incarnation had not published is forgotten",
         (Invariant.PUBLISHED,),
         (publishing.Publishing, "begin_line", broken_upkeep.begin_without_former),
-        shows_in=in_many(FaultKind.CRASH, FaultKind.CUT),
+        shows_in=in_many(FaultKind.CRASH, FaultKind.PARTITION),
     ),
     defect(
         "what a former incarnation had not published is forgotten at a restart",
         (Invariant.PUBLISHED,),
         (DurableState, "saved", broken.saved_without_former),
-        shows_in=in_many(FaultKind.CRASH, FaultKind.CUT),
+        shows_in=in_many(FaultKind.CRASH, FaultKind.PARTITION),
     ),
     defect(
         "postponed writes are never made",

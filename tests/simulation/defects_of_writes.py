@@ -26,7 +26,7 @@ DEFECTS_OF_WRITES: tuple[Defect, ...] = (
     ),
     defect(
         "only the first of the writes that wait for a dot is looked at",
-        (Invariant.NOTHING_LOST, Invariant.NO_STALL, Invariant.NO_EXCEPTION),
+        (Invariant.NOTHING_LOST, Invariant.NO_STALL, Invariant.NO_EXCEPTION, Invariant.ACK_ALL),
         (DependencyIndex, "take", broken.take_one),
     ),
     defect(

@@ -18,7 +18,7 @@ LOOKS_EVERY_US = 25_000
 
 
 class Operator:
-    """Removes every node that is gone, again and again until no member lists it."""
+    """Removes every node that is gone, once, and again when nobody knows of it any more."""
 
     def __init__(self, world: World, random: Random) -> None:
         self._world = world
@@ -88,8 +88,10 @@ class Operator:
     def _look(self, node: SimulatedNode) -> None:
         if not node.is_gone:
             return
+        up = [other for other in self._world.members() if other.replica is not None]
         asked = self._listing(node)
-        if asked:
+        # Those that know of the removal tell the others; it is asked for again only when it was lost.
+        if asked and len(asked) == len(up):
             self._ask(self._random.choice(asked), node, forced=self._forced[node.name])
         self._world.scheduler.after(LOOKS_EVERY_US, lambda: self._look(node))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from node.codec import HELLO_SUFFIX, decode_hello
 from node.control_codec import decode_control
 from node.core.control import HelloSeen
 from node.settings import Settings
@@ -13,7 +14,7 @@ from tests.unit.shell.control_messages import body_of
 
 if TYPE_CHECKING:
     from node.core.control import ControlMessage
-    from node.transport.port import OutgoingMessage
+    from node.transport.port import Delivery, OutgoingMessage
     from tests.unit.shell.running import RunningReplica
 
 TIMEOUT_SECONDS = 15.0
@@ -57,7 +58,15 @@ class Peer:
         self.listener.wait_until(lambda: len(self.heard(kind)) >= count, f"{count} {kind.__name__}", TIMEOUT_SECONDS)
         return self.heard(kind)
 
-    def answer_hello(self, running: RunningReplica, seen: int) -> None:
-        """Say that by the hello of this start so many writes of the node were known here."""
-        upkeep = running.thread._replica.anti_entropy
-        self.tell(HelloSeen(self.replica, upkeep._start.session, running.thread._replica.replica, seen))
+    def wait_hello(self) -> tuple[str, str]:
+        """Wait until a hello came through the queue; returns who says it, and for which session."""
+        self.listener.wait_until(lambda: bool(self._hellos()), "a hello", TIMEOUT_SECONDS)
+        return decode_hello(self._hellos()[-1].body)
+
+    def _hellos(self) -> list[Delivery]:
+        return [each for each in list(self.listener.deliveries) if (each.message_id or "").endswith(HELLO_SUFFIX)]
+
+    def answer_hello(self, seen: int) -> None:
+        """Say that so many writes of whoever says hello were known here by then."""
+        who, session = self.wait_hello()
+        self.tell(HelloSeen(self.replica, session, who, seen))

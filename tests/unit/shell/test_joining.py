@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.core.vector_clock import VectorClock
-from node.joining import ALONE_SECONDS, OTHERS_SECONDS, Joining
+from node.joining import ALONE_SECONDS, BROKER_GRACE_SECONDS, OTHERS_SECONDS, Joining
 
 NOTHING = VectorClock()
 SOME = VectorClock({"node2~bbbbbb": 5})
@@ -144,3 +144,18 @@ def test_reads_are_refused_only_while_they_would_show_nothing_of_a_cluster_that_
     assert start.joining.must_not_read
     assert start.is_over(SOME)
     assert not start.joining.must_not_read
+
+
+def test_a_founding_node_that_served_without_its_broker_does_not_stop_to_read_when_it_hears_its_peers() -> None:
+    """What they have comes while it serves; one that hears them soon after its start waits for it first."""
+    for after_seconds, must_not_read in ((BROKER_GRACE_SECONDS / 2, True), (BROKER_GRACE_SECONDS * 2, False)):
+        start = Start()
+        assert not start.is_over(after_seconds=after_seconds)
+        start.joining.asked()
+        start.joining.heard("node2", SOME)
+        assert start.joining.must_not_read == must_not_read
+        assert not start.is_over()
+    joins = Start(is_founding=False)
+    assert not joins.is_over(after_seconds=BROKER_GRACE_SECONDS * 2)
+    joins.joining.heard("node2", SOME)
+    assert joins.joining.must_not_read

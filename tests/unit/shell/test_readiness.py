@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, cast
 
 from prometheus_client import CollectorRegistry
 
-from node import readiness
 from node.core.vector_clock import VectorClock
 from node.joining import Joining
 from node.link import Link
@@ -70,13 +69,13 @@ def test_a_node_whose_broker_does_not_answer_serves_what_it_has(monkeypatch: pyt
     """After a grace: it is as caught up as it can be."""
     start = Start()
     assert start.why_not
-    monkeypatch.setattr(readiness, "BROKER_GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("node.readiness.BROKER_GRACE_SECONDS", 0.0)
     assert start.why_not == ""
 
 
 def test_a_node_that_joins_does_not_serve_without_its_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has nothing of the cluster's; with data of an earlier run it has."""
-    monkeypatch.setattr(readiness, "BROKER_GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("node.readiness.BROKER_GRACE_SECONDS", 0.0)
     assert Start(is_founding=False).why_not == "joining: waiting for the broker"
     assert Start(is_founding=False, is_new=False).why_not == ""
 
