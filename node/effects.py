@@ -102,7 +102,7 @@ class EffectRunner:
         self._applied_by_origin: Counter[str] = Counter()
         self._settled: list[Delivery] = []
         self._hellos = 0
-        self._awaited_seq = 0
+        self._awaited: Dot | None = None
         self._postponed: list[Submission] = []
         self.again: Callable[[Item], None] = _dropped_item
         """Puts something before the replica again; to be set before the first effect."""
@@ -153,9 +153,9 @@ class EffectRunner:
             self._handlers[type(effect)](effect)
         if self._settled:
             self._acknowledge()
-        if self._awaited_seq:
-            self.again(AskEverybody(self._awaited_seq, self._now_ms))
-            self._awaited_seq = 0
+        if self._awaited is not None:
+            self.again(AskEverybody(self._awaited, self._now_ms))
+            self._awaited = None
         self._count()
 
     @property
@@ -203,7 +203,7 @@ class EffectRunner:
         if submission.ack is not AckLevel.LOCAL:
             submission.waiter = self._ack_room.watch(effect.write.dot, submission.ack)
             if submission.ack is AckLevel.ALL:
-                self._awaited_seq = effect.write.dot.seq
+                self._awaited = effect.write.dot
         submission.succeed(effect.write)
         self._tally["accepted"] += 1
         self._story.accepted(effect.write)

@@ -105,7 +105,7 @@ class AntiEntropy:
         """Everybody is to say when it has applied the own writes up to a number."""
         del state
         self._wall_ms = event.wall_ms
-        return [self._told(asks=VectorClock({self._replica.replica: event.seq}))]
+        return [self._told(asks=VectorClock({event.dot.replica: event.dot.seq}))]
 
     def _told(self, target: str | None = None, asks: VectorClock | None = None) -> Tell:
         return Tell(
@@ -188,6 +188,7 @@ class AntiEntropy:
         effects = self._replica.note_own(told.clock[self._replica.replica], state)
         if self.members.heard(told, event.steady_ms, event.wall_ms):
             effects += self._members_changed(event.steady_ms, state)
+        effects += self.naming.settle_if_answered()
         node = node_id_of(told.sender)
         effects.append(PeerTold(node))
         if told.asks is not None:

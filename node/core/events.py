@@ -101,9 +101,9 @@ class Tick(NamedTuple):
 
 
 class AskEverybody(NamedTuple):
-    """Somebody waits until all members have applied the own writes up to ``seq``: let them say so at once."""
+    """Somebody waits until all members have applied an own write: let them say so at once."""
 
-    seq: int
+    dot: Dot
     wall_ms: int
 
 

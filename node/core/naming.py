@@ -95,7 +95,13 @@ class Naming:
         if effects:
             return effects
         self.identity.answered(node_id_of(message.sender))
-        if not self.identity.is_answered_by(self._members.others):
+        return self.settle_if_answered()
+
+    def settle_if_answered(self) -> list[Effect]:
+        """The name is safe when all members said so, those included that only the others know by now."""
+        others = self._members.others
+        have_told = all(node in self._members.peers for node in others)
+        if self.identity.is_sure or not have_told or not self.identity.is_answered_by(others):
             return []
         self.identity.settle()
         return [Resumed()]

@@ -47,10 +47,8 @@ class SimulatedNode:
         """Whether the node was taken out of the cluster."""
         self.times_back = 0
         """How often it was taken out, and came back with another disk."""
-        self.had_other_disks = False
-        """Whether its disk was ever lost or replaced."""
-        self.has_adopted = False
-        """Whether it ever merged a snapshot."""
+        self.had_other_disks = self.has_adopted = False
+        """Whether its disk was ever lost or replaced; whether it ever merged a snapshot."""
         self.ever_applied = 0
         """The writes (bits, as the oracle counts) that any of this node's disks ever contained."""
         self.replica: Replica | None = None

@@ -29,7 +29,7 @@ class WaitingForAll:
         """A client waits for its write."""
         self._awaited.append(_Awaited(client, write.dot))
         if write.dot.replica == self._node.disk.replica:
-            self._node.take(core.AskEverybody(write.dot.seq, self._node.wall_ms()))
+            self._node.take(core.AskEverybody(write.dot, self._node.wall_ms()))
 
     def look(self) -> None:
         """Answer those whose writes are everywhere."""

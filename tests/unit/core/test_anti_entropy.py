@@ -6,6 +6,7 @@ import pytest
 
 from node.core.anti_entropy import AntiEntropyLimits
 from node.core.control import ClockTold, MemberChange
+from node.core.dot import Dot
 from node.core.effects import (
     Distrusted,
     IncarnationTaken,
@@ -61,7 +62,7 @@ def test_a_write_that_must_be_everywhere_is_asked_for_at_once() -> None:
     """Nobody waits for the next tick."""
     bench = Bench("a")
     bench.write(put("x", "5"))
-    (tell,) = only(bench.step(AskEverybody(1, 70)), Tell)
+    (tell,) = only(bench.step(AskEverybody(Dot(bench.replica.replica, 1), 70)), Tell)
     assert isinstance(tell.message, ClockTold)
     assert (tell.target, tell.message.asks, tell.message.wall_ms) == (None, clock("a=1"), 70)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.core.control import HelloSeen
+from node.core.control import HelloSeen, MemberChange
 from node.core.effects import (
     Accepted,
     Acknowledge,
@@ -34,17 +34,34 @@ def _answer(bench: Bench, sender: str, seen: int = 0) -> HelloSeen:
     return HelloSeen(sender, bench.session, "a", seen)
 
 
+def _let_all_tell(bench: Bench) -> None:
+    for sender in "bc":
+        bench.hear(told(sender))
+
+
 # ----------------------------------------------------------------------------------------- asking
 
 
 def test_a_write_is_postponed_until_the_name_is_safe() -> None:
     """It is not refused: it is made when all members have answered that they know no more."""
     bench = _from_disk(writes=2)
+    _let_all_tell(bench)
     assert bench.step(WRITE) == [Postponed(WRITE)]
     assert bench.hear(_answer(bench, "b", seen=2)) == []
     assert bench.hear(_answer(bench, "c", seen=1)) == [Resumed()]
     (accepted,) = only(bench.step(WRITE), Accepted)
     assert accepted.write.dot == ("a", 3)
+
+
+def test_a_member_that_only_the_others_know_must_answer_too() -> None:
+    """The disk may be older than a member's joining: the answers count once everybody has told who belongs."""
+    bench = _from_disk()
+    bench.hear(_answer(bench, "b"))
+    assert bench.hear(_answer(bench, "c")) == []
+    bench.hear(told("b", changes=(MemberChange("d", 10, is_member=True),)))
+    assert Resumed() not in bench.hear(told("c"))
+    assert Resumed() not in bench.hear(told("d"))
+    assert bench.hear(_answer(bench, "d")) == [Resumed()]
 
 
 def test_a_new_name_needs_no_question() -> None:
@@ -153,6 +170,7 @@ def test_an_own_hello_is_acknowledged_and_not_answered() -> None:
 def test_what_was_postponed_is_resumed_although_the_commit_failed() -> None:
     """The answers are known; what waits for them must not wait for ever."""
     bench = _from_disk()
+    _let_all_tell(bench)
     bench.step(WRITE)
     bench.hear(_answer(bench, "b"))
     bench.fail(Heard(_answer(bench, "c"), 0, 0))

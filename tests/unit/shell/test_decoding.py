@@ -71,7 +71,7 @@ def test_requests_become_events_with_both_times() -> None:
 def test_what_is_an_event_already_stays_it_and_what_is_none_is_nothing() -> None:
     """The thread itself deals with the rest."""
     replica = bench().replica
-    for event in (ControlUp(), Tick(1, 2), AskEverybody(1, 2), PublisherUp(), PublisherDown()):
+    for event in (ControlUp(), Tick(1, 2), AskEverybody(Dot("node1~t5k2m1", 1), 2), PublisherUp(), PublisherDown()):
         assert decoding().event(event, replica) is event
     for item in (AfterCommit(lambda _: None), Look(lambda _: None), PublishRefused("full"), Confirmed([1])):
         assert decoding().event(item, replica) is None
