@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from node.codec import HELLO_SUFFIX, decode_hello
 from node.control_codec import decode_control
-from node.core.control import HelloSeen
+from node.core.control import ClockTold, HelloSeen
+from node.core.vector_clock import VectorClock
 from node.settings import Settings
 from node.transport import create_transport
 from tests.support.recording_listener import RecordingListener
@@ -67,6 +68,7 @@ class Peer:
         return [each for each in list(self.listener.deliveries) if (each.message_id or "").endswith(HELLO_SUFFIX)]
 
     def answer_hello(self, seen: int) -> None:
-        """Say that so many writes of whoever says hello were known here by then."""
+        """Say that so many writes of whoever says hello were known here by then; and who is a member, as nodes do."""
         who, session = self.wait_hello()
+        self.tell(ClockTold(self.replica, "session", VectorClock(), VectorClock(), (), "", 0))
         self.tell(HelloSeen(self.replica, session, who, seen))
