@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 pytest_plugins = ["tests.support.broker_fixtures"]
 
@@ -22,15 +28,25 @@ LONG_FIRST = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together (they share its fixtures), and begin with the long ones."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = next((name for name, start in TOGETHER.items() if file.startswith(start)), file)
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Begin with the long ones."""
     items.sort(key=lambda item: _place(item.nodeid))
 
 
 def _place(node_id: str) -> int:
     return next((place for place, start in enumerate(LONG_FIRST) if node_id.startswith(start)), len(LONG_FIRST))
+
+
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Deals out whole files, whose tests share fixtures, in their order; and some files together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((name for name, start in TOGETHER.items() if file.startswith(start)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
+    """How tests are dealt out when several run at a time (``-n``)."""
+    config.option.loadscopereorder = False
+    return FileScheduling(config, log)
