@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from node.core.hybrid_clock import HybridTimestamp
     from node.core.identity import IdentityLimits
     from node.core.members import Members
+    from node.core.naming import Naming
     from node.core.repair import View
     from node.core.replica import Replica
     from node.core.state import ReplicaState
@@ -48,10 +49,12 @@ def known_applied_only(self: CausalDelivery, replica: str) -> int:
     return self.count(replica)
 
 
-def one_answer_is_enough(self: Identity, members: Iterable[str]) -> bool:
+def one_answer_is_enough(self: Naming) -> list[todo.Effect]:
     """A replica that is sure after the first answer."""
-    del members
-    return bool(self.answered_by)
+    if self.identity.is_sure or not self.identity.answered_by:
+        return []
+    self.identity.settle()
+    return [todo.Resumed()]
 
 
 def deaf_to_own_name(self: Replica, seq: int, state: ReplicaState) -> list[todo.Effect]:

@@ -8,6 +8,7 @@ from node.core.catching_up import CatchUp
 from node.core.delivery import CausalDelivery
 from node.core.identity import Identity
 from node.core.members import Members
+from node.core.naming import Naming
 from node.core.repair import Repairer
 from node.core.replica import Replica
 from node.core.snapshot import SnapshotTaker
@@ -36,7 +37,7 @@ DEFECTS_OF_UPKEEP: tuple[Defect, ...] = (
     defect(
         "one answer is enough to be sure of a name",
         (Invariant.IDENTITY, Invariant.EXACTLY_ONCE),
-        (Identity, "is_answered_by", broken_upkeep.one_answer_is_enough),
+        (Naming, "settle_if_answered", broken_upkeep.one_answer_is_enough),
         shows_in=in_many(FaultKind.RESTORE_DISK),
     ),
     defect(
@@ -47,7 +48,7 @@ DEFECTS_OF_UPKEEP: tuple[Defect, ...] = (
     ),
     defect(
         "a new incarnation takes a name that was used",
-        (Invariant.IDENTITY, Invariant.EXACTLY_ONCE, Invariant.NO_EXCEPTION),
+        (Invariant.IDENTITY, Invariant.EXACTLY_ONCE, Invariant.NO_EXCEPTION, Invariant.NO_STALL),
         (replica, "replica_id", broken_upkeep.same_name_again),
         shows_in=in_many(FaultKind.RESTORE_DISK),
     ),
