@@ -2,7 +2,7 @@
 
 A message body, as an operator reads it in the RabbitMQ management UI::
 
-    {"format": 2, "sender": "node1~t5k2m1",
+    {"format": 3, "sender": "node1~t5k2m1",
      "writes": [{"replica": "node1~t5k2m1", "seq": 3,
                  "vector_clock": {"node1~t5k2m1": 3, "node2~t5k2m4": 1},
                  "timestamp": [1764000000000, 0],
@@ -20,47 +20,36 @@ import msgspec
 from node.core.dot import Dot, is_replica_id, node_id_of
 from node.core.hybrid_clock import COUNTER_MAX, PHYSICAL_MS_MAX, HybridTimestamp
 from node.core.vector_clock import VectorClock
-from node.core.write import Delete, Operation, Put, Write
+from node.core.write import Write
 from node.errors import MessageRejectedError
+from node.operation_codec import OPERATIONS_MAX, Seq, WireOperation, from_wire, to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-FORMAT = 2
-# Format 1 had no hello; its writes are the same.
-READABLE_FORMATS = (1, 2)
+FORMAT = 3
+# Format 1 had no hello; 1 and 2 had only puts that last, and deletes.
+READABLE_FORMATS = (1, 2, 3)
 CONTENT_TYPE = "application/json"
 APP_ID = "causalkv"
 # How the message id of a hello ends; it begins with the replica id.
 HELLO_SUFFIX = ":hello"
-KEY_MAX_BYTES = 1024
 CLOCK_MAX_ENTRIES = 1024
-SEQ_MAX = 2**63 - 1
 # Arrays and objects inside each other in a write: a value of 128 levels, and the three levels around it.
 NESTING_MAX = 131
 REASON_MAX_CHARACTERS = 300
-
-Seq = Annotated[int, msgspec.Meta(ge=1, le=SEQ_MAX)]
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=KEY_MAX_BYTES)]
+REQUEST_ID_MAX_CHARACTERS = 128
 
 
-class _Put(msgspec.Struct, tag_field="op", tag="put", frozen=True, gc=False):
-    key: Key
-    value: msgspec.Raw
-
-
-class _Delete(msgspec.Struct, tag_field="op", tag="delete", frozen=True, gc=False):
-    key: Key
-
-
-class _Write(msgspec.Struct, frozen=True, gc=False):
+class _Write(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     replica: str
     seq: Seq
     vector_clock: dict[str, Seq]
     timestamp: tuple[
         Annotated[int, msgspec.Meta(ge=0, le=PHYSICAL_MS_MAX)], Annotated[int, msgspec.Meta(ge=0, le=COUNTER_MAX)]
     ]
-    ops: Annotated[list[_Put | _Delete], msgspec.Meta(min_length=1, max_length=100_000)]
+    ops: Annotated[list[WireOperation], msgspec.Meta(min_length=1, max_length=OPERATIONS_MAX)]
+    request_id: Annotated[str, msgspec.Meta(max_length=REQUEST_ID_MAX_CHARACTERS)] = ""
 
 
 class _Name(msgspec.Struct, frozen=True, gc=False):
@@ -95,19 +84,15 @@ def encode_write(write: Write) -> bytes:
     """One write as it travels and as history keeps it; what it already carries encoded stays as it is."""
     if write.encoded:
         return write.encoded
-    dot, clock, timestamp, operations, _ = write
+    dot, clock, timestamp, operations, request_id, _ = write
     return _encode(
         _Write(
             dot.replica,
             dot.seq,
             clock.entries,  # type: ignore[arg-type]  # encoding only reads it
             timestamp,
-            [
-                _Put(operation.key, msgspec.Raw(operation.value))
-                if isinstance(operation, Put)
-                else _Delete(operation.key)
-                for operation in operations
-            ],
+            [to_wire(operation) for operation in operations],
+            request_id,
         )
     )
 
@@ -134,7 +119,7 @@ def decode_write(encoded: bytes) -> Write:
         wire = _decode_write(encoded)
         ops = wire.ops
         # Nearly every write has one operation, and this is the hottest path of a node.
-        operations = (_operation(ops[0]),) if len(ops) == 1 else tuple([_operation(op) for op in ops])
+        operations = (from_wire(ops[0]),) if len(ops) == 1 else tuple([from_wire(op) for op in ops])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MessageRejectedError(_short(f"not a write: {error}")) from None
     clock = wire.vector_clock
@@ -151,6 +136,7 @@ def decode_write(encoded: bytes) -> Write:
         VectorClock.trusted(clock) if in_order else VectorClock(clock),
         HybridTimestamp(*wire.timestamp),
         operations,
+        wire.request_id,
         encoded,
     )
 
@@ -228,7 +214,7 @@ def _check_envelope(message: _Message | _Hello, user_id: str | None, node_users:
     if message.format not in READABLE_FORMATS:
         raise MessageRejectedError(
             f"message format {message.format} is unknown here: this node reads formats "
-            f"{' and '.join(map(str, READABLE_FORMATS))}"
+            f"{', '.join(map(str, READABLE_FORMATS[:-1]))} and {READABLE_FORMATS[-1]}"
         )
     _check_replica_ids([message.sender])
     # The broker checks user_id against the connection. Where each node has a broker user of its own name, nobody
@@ -261,18 +247,6 @@ def check_nesting(entry: bytes) -> None:
             return
         layer = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
     raise MessageRejectedError(f"a write nests deeper than {NESTING_MAX} levels: use fewer in its values")
-
-
-def _operation(wire: _Put | _Delete) -> Operation:
-    # A character is at most 4 bytes: short keys need no encoding to know that they fit.
-    if len(wire.key) > KEY_MAX_BYTES // 4 and len(wire.key.encode()) > KEY_MAX_BYTES:
-        raise msgspec.ValidationError(f"a key is longer than {KEY_MAX_BYTES} bytes")
-    if isinstance(wire, _Delete):
-        return Delete(wire.key)
-    value = bytes(wire.value)
-    # Raw is only skipped over: decode once, so that no node ever serves a value that a client cannot read.
-    _decode_any(value)
-    return Put(wire.key, value)
 
 
 # Replica ids that were checked: every write names the same few.

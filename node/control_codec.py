@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from node.codec import CLOCK_MAX_ENTRIES, Seq, check_nesting, decode_write
+from node.codec import CLOCK_MAX_ENTRIES, check_nesting, decode_write
 from node.core.control import (
     ClockTold,
     ControlMessage,
@@ -18,12 +18,13 @@ from node.core.control import (
     SnapshotGiven,
     SnapshotWanted,
 )
-from node.core.dot import NODE_ID, Dot, is_replica_id, node_id_of
+from node.core.dot import NODE_ID, is_replica_id, node_id_of
 from node.core.hybrid_clock import COUNTER_MAX, PHYSICAL_MS_MAX, HybridTimestamp
 from node.core.members import NODES_MAX
 from node.core.vector_clock import SequenceRange, VectorClock
-from node.core.versions import Version, Versions
 from node.errors import MessageRejectedError
+from node.operation_codec import Seq
+from node.snapshot_codec import decode_entries
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
@@ -90,15 +91,10 @@ class _SnapshotGiven(_Control, tag="snapshot given", frozen=True):
     entries: msgspec.Raw
 
 
-_EntryVersion = tuple[str, Seq, Clock, Milliseconds, Count, msgspec.Raw]
-_Entry = tuple[Annotated[str, msgspec.Meta(min_length=1)], list[_EntryVersion]]
-
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(
     _Clock | _HelloSeen | _RepairWanted | _RepairGiven | _SnapshotWanted | _SnapshotGiven
 ).decode
-_decode_entries = msgspec.json.Decoder(list[_Entry]).decode
-_decode_any = msgspec.json.Decoder().decode
 
 # --------------------------------------------------------------------------------------- encoding
 
@@ -131,19 +127,6 @@ def encode_control(message: ClockTold | HelloSeen | RepairWanted | SnapshotWante
 def encode_repair(sender: str, wanted: RepairWanted, entries: Sequence[bytes]) -> bytes:
     """The body of an answer that carries these encoded writes."""
     return _encode(_RepairGiven(FORMAT, sender, wanted.request, wanted.origin, [msgspec.Raw(each) for each in entries]))
-
-
-def encode_entry(key: str, versions: Versions) -> bytes:
-    """One key of a snapshot."""
-    return _encode(
-        (
-            key,
-            [
-                (dot.replica, dot.seq, clock.entries, timestamp.physical_ms, timestamp.counter, msgspec.Raw(value))
-                for dot, clock, timestamp, value in versions
-            ],
-        )
-    )
 
 
 def encode_snapshot_part(
@@ -232,27 +215,15 @@ def _snapshot_given(wire: _SnapshotGiven) -> SnapshotGiven:
     content = bytes(wire.entries)
     if zlib.crc32(content) != wire.crc32:
         raise MessageRejectedError("a part of a snapshot whose checksum fails")
-    try:
-        entries = tuple((key, tuple(_version(each) for each in versions)) for key, versions in _decode_entries(content))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MessageRejectedError(f"not a part of a snapshot: {error}") from None
     return SnapshotGiven(
         wire.sender,
         wire.request,
         wire.part,
         _vector_clock(wire.vector_clock),
         HybridTimestamp(*wire.timestamp),
-        entries,
+        decode_entries(content, _vector_clock),
         wire.is_last,
     )
-
-
-def _version(wire: _EntryVersion) -> Version:
-    replica, seq, clock, physical_ms, counter, raw = wire
-    value = bytes(raw)
-    check_nesting(value)
-    _decode_any(value)  # Raw is only skipped over
-    return Version(Dot(replica, seq), _vector_clock(clock), HybridTimestamp(physical_ms, counter), value)
 
 
 def _vector_clock(entries: dict[str, int]) -> VectorClock:

@@ -53,7 +53,7 @@ class Decoding:
         """What an item of the inbox is to the replica; None: nothing."""
         match item:
             case Submission():
-                return LocalWrite(item, item.operations, item.context, wall_ms())
+                return LocalWrite(item, item.operations, item.context, wall_ms(), item.request_id, item.condition)
             case Delivery():
                 return self._delivered(item, replica)
             case ControlReceived():

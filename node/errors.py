@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from node.core.vector_clock import SequenceRange
+    from node.core.versions import Versions
 
 
 class CausalKVError(Exception):
@@ -74,6 +75,15 @@ class ContextNotReachedError(RequestError):
     def __init__(self, message: str, missing: dict[str, SequenceRange]) -> None:
         super().__init__(message)
         self.missing = missing
+
+
+class PreconditionFailedError(RequestError):
+    """The request's precondition is not met here; ``current`` are the siblings of its key, winner first."""
+
+    def __init__(self, message: str, key: str, current: Versions) -> None:
+        super().__init__(message)
+        self.key = key
+        self.current = current
 
 
 class LimitReachedError(RequestError):

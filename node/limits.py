@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node.core.anti_entropy import AntiEntropyLimits
+from node.core.local_writes import LocalWriteLimits
 from node.core.members import MemberLimits
 from node.core.repair import RepairLimits
 from node.core.replica import ReplicaLimits
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def replica_limits(settings: Settings) -> ReplicaLimits:
     """What the operator may set, and the defaults of the rest."""
     return ReplicaLimits(
-        outbox_max_writes=settings.outbox_max_writes,
+        local_writes=LocalWriteLimits(outbox_max_writes=settings.outbox_max_writes),
         publish_window_messages=settings.publish_window_messages,
         pack_max_writes=settings.pack_max_writes,
         pack_max_bytes=settings.pack_max_bytes,

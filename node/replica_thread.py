@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from node.core.effects import Effect
     from node.core.events import Event
     from node.core.naming import Start
+    from node.core.places import Place
     from node.core.replica import ReplicaLimits
     from node.crash_points import CrashPoints
     from node.decoding import Decoding
@@ -227,7 +228,7 @@ class ReplicaThread:
     def _step(
         self, events: list[Event | Reject | Distrusted | None], transaction: StoreTransaction, effects: list[Effect]
     ) -> None:
-        transaction.expect(_keys(events))
+        transaction.expect(_places(events))
         for event in events:
             if isinstance(event, Reject | Distrusted):
                 effects.append(event)
@@ -300,11 +301,13 @@ def _is_stopping() -> UnavailableError:
     return UnavailableError("this node is stopping: use another node")
 
 
-def _keys(events: list[Event | Reject | Distrusted | None]) -> Iterator[str]:
-    """The keys that these events will read."""
+def _places(events: list[Event | Reject | Distrusted | None]) -> Iterator[Place]:
+    """The places that these events will read."""
     for event in events:
         if isinstance(event, LocalWrite):
-            yield from (operation.key for operation in event.operations)
+            for operation in event.operations:
+                yield from operation.places
         elif isinstance(event, Received):
             for write in event.writes:
-                yield from (operation.key for operation in write.operations)
+                for operation in write.operations:
+                    yield from operation.places

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from node.control_codec import encode_entry, encode_snapshot_part
+from node.control_codec import encode_snapshot_part
 from node.core.dot import node_id_of
 from node.errors import StoreError
+from node.snapshot_codec import encode_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from node.core.control import SnapshotWanted
-    from node.store import Store
-    from node.store.store import StoreReader
+    from node.store import Store, StoreReader
 
 PART_BYTES = 512 * 1024
 CUTS_MAX = 2
@@ -65,8 +65,8 @@ class _Cut:
 
 
 def _encoded(reader: StoreReader) -> Iterator[bytes]:
-    for key, versions in reader.entries():
-        yield encode_entry(key, versions)
+    for place, versions in reader.entries():
+        yield encode_entry(place, versions)
 
 
 class SnapshotServer:

@@ -11,6 +11,7 @@ from node.errors import InvalidRequestError, OutcomeUnknownError, UnavailableErr
 
 if TYPE_CHECKING:
     from node.ack_room import AckWaiter
+    from node.core.conditions import Condition
     from node.core.vector_clock import VectorClock
     from node.core.write import Operation
     from node.errors import CausalKVError
@@ -59,13 +60,22 @@ class _Asked(Generic[T]):
 class Submission(_Asked[Write]):
     """A local write; beyond ``AckLevel.LOCAL`` it comes back with a ``waiter`` that tells how far it is."""
 
-    __slots__ = ("ack", "context", "operations", "waiter")
+    __slots__ = ("ack", "condition", "context", "operations", "request_id", "waiter")
 
-    def __init__(self, operations: tuple[Operation, ...], context: VectorClock, ack: AckLevel = AckLevel.LOCAL) -> None:
+    def __init__(
+        self,
+        operations: tuple[Operation, ...],
+        context: VectorClock,
+        ack: AckLevel = AckLevel.LOCAL,
+        request_id: str = "",
+        condition: Condition | None = None,
+    ) -> None:
         super().__init__()
         self.operations = operations
         self.context = context
         self.ack = ack
+        self.request_id = request_id
+        self.condition = condition
         self.waiter: AckWaiter | None = None
 
 

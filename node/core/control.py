@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from node.core.hybrid_clock import HybridTimestamp
+    from node.core.places import Place
     from node.core.vector_clock import SequenceRange, VectorClock
     from node.core.versions import Versions
     from node.core.write import Write
@@ -82,14 +83,14 @@ class SnapshotWanted(NamedTuple):
 
 
 class SnapshotGiven(NamedTuple):
-    """Part ``part`` of the state of ``sender`` at ``clock``: keys, each with all of its siblings, none twice."""
+    """Part ``part`` of the state of ``sender`` at ``clock``: places, each with all of its siblings, none twice."""
 
     sender: str
     request: str
     part: int
     clock: VectorClock
     timestamp: HybridTimestamp
-    entries: tuple[tuple[str, Versions], ...]
+    entries: tuple[tuple[Place, Versions], ...]
     is_last: bool
 
 

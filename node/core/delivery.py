@@ -9,9 +9,10 @@ from node.core.causal_buffer import CausalBuffer, HeldWrite
 from node.core.dependency_index import first_missing
 from node.core.effects import Applied, Dropped, HeldBack
 from node.core.hybrid_clock import observed
+from node.core.requests import RememberedRequest
+from node.core.taking_effect import take_effect
 from node.core.vector_clock import VectorClock
-from node.core.versions import after_delete, after_put
-from node.core.write import Put
+from node.core.write import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,15 +80,11 @@ class CausalDelivery:
 
     def apply(self, write: Write, state: ReplicaState) -> None:
         """Let a write take effect; everything that happened before it has."""
-        covers = write.clock.covers
-        for operation in write.operations:
-            dots = state.dots(operation.key)
-            # Mostly a write covers all that is there; only siblings that survive it are worth reading whole.
-            survivors = state.versions(operation.key) if dots and not all(map(covers, dots)) else ()
-            if isinstance(operation, Put):
-                state.set_versions(operation.key, after_put(survivors, write, operation))
-            elif dots:
-                state.set_versions(operation.key, after_delete(survivors, write))
+        take_effect(write, state)
+        if write.request_id:
+            state.remember_request(
+                write.request_id, RememberedRequest(write.dot, write.clock, fingerprint(write.operations))
+            )
         state.append_history(write)
         self.applied[write.dot.replica] = write.dot.seq
         self._clock = None

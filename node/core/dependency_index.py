@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from node.core.dot import Dot
-from node.core.sequencer import Place, place_of
+from node.core.sequencer import Standing, standing_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ def first_missing(dot: Dot, clock: VectorClock, applied: Mapping[str, int]) -> D
 
     Its own predecessor comes first: while that is missing, nothing else can let the write through.
     """
-    if place_of(dot, applied) is Place.AFTER_A_GAP:
+    if standing_of(dot, applied) is Standing.AFTER_A_GAP:
         return Dot(dot.replica, dot.seq - 1)
     applied_count = applied.get
     for replica, count in clock.items():

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from node.core.dot import Dot
     from node.core.events import LocalWrite
     from node.core.vector_clock import SequenceRange, VectorClock
+    from node.core.versions import Versions
     from node.core.write import Write
 
 
 class Accepted(NamedTuple):
-    """A local write is applied and in the outbox: answer the client."""
+    """A local write is applied and in the outbox: answer the client.
+
+    ``request`` is None when no client asked for it: the time of versions was over.
+    """
 
     request: Any
     write: Write
@@ -27,14 +31,28 @@ class RefusalReason(enum.Enum):
 
     CONTEXT_NOT_REACHED = "context not reached"
     OUTBOX_FULL = "outbox full"
+    CONDITION_NOT_MET = "condition not met"
+    REQUEST_ID_REUSED = "request id reused"
+    REQUESTS_FULL = "requests full"
 
 
 class RefusedWrite(NamedTuple):
-    """A local write was not accepted; nothing changed. ``missing`` says what the context lacks here."""
+    """A local write was not accepted; nothing changed.
+
+    ``missing`` says what the context lacks here; ``current`` are the siblings for which the condition is not met.
+    """
 
     request: Any
     reason: RefusalReason
     missing: dict[str, SequenceRange]
+    current: Versions = ()
+
+
+class Repeated(NamedTuple):
+    """A request that was carried out before came again: answer the client as then; nothing changed."""
+
+    request: Any
+    write: Write
 
 
 class Postponed(NamedTuple):
@@ -223,6 +241,7 @@ class SnapshotRefused(NamedTuple):
 Effect = (
     Accepted
     | RefusedWrite
+    | Repeated
     | Postponed
     | Resumed
     | Publish

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from node.core.conditions import Condition
     from node.core.control import ControlMessage
     from node.core.dot import Dot
     from node.core.vector_clock import VectorClock
@@ -34,13 +35,16 @@ if TYPE_CHECKING:
 class LocalWrite(NamedTuple):
     """A client's request to write; ``request`` is the caller's own handle, returned in the answer.
 
-    ``context`` is what the client has seen: the write happens after all of it.
+    ``context`` is what the client has seen: the write happens after all of it. ``request_id`` is the client's name for
+    the request, under which it may come again; ``condition`` must be met, or nothing is written.
     """
 
     request: Any
     operations: tuple[Operation, ...]
     context: VectorClock
     wall_ms: int
+    request_id: str = ""
+    condition: Condition | None = None
 
 
 class Received(NamedTuple):

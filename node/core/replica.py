@@ -13,14 +13,10 @@ from node.core.anti_entropy import AntiEntropy, AntiEntropyLimits
 from node.core.delivery import CausalDelivery
 from node.core.dot import Dot, node_id_of, replica_id
 from node.core.effects import (
-    Accepted,
     Acknowledge,
     Dropped,
     Effect,
     IncarnationTaken,
-    Postponed,
-    RefusalReason,
-    RefusedWrite,
     Reject,
     Resumed,
 )
@@ -40,9 +36,8 @@ from node.core.events import (
     RemoveMember,
     Tick,
 )
-from node.core.hybrid_clock import next_local
+from node.core.local_writes import LocalWriteLimits, LocalWrites
 from node.core.publishing import Publishing
-from node.core.write import Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +52,6 @@ if TYPE_CHECKING:
 class ReplicaLimits(NamedTuple):
     """Bounds on what a replica keeps or sends at a time."""
 
-    outbox_max_writes: int = 1_000_000
     publish_window_messages: int = 64
     pack_max_writes: int = 500
     pack_max_bytes: int = 256 * 1024
@@ -65,6 +59,7 @@ class ReplicaLimits(NamedTuple):
     held_max_writes: int = 100_000
     """Held writes in memory; what is held beyond them is on the disk alone."""
     anti_entropy: AntiEntropyLimits = AntiEntropyLimits()
+    local_writes: LocalWriteLimits = LocalWriteLimits()
 
 
 class Replica:
@@ -79,9 +74,10 @@ class Replica:
             saved, limits.publish_window_messages, limits.pack_max_writes, limits.pack_max_bytes
         )
         self._anti_entropy = AntiEntropy(self, saved, limits.anti_entropy, start)
+        self._local_writes = LocalWrites(self, saved.requests_since_ms, limits.local_writes)
         upkeep = self._anti_entropy
         self._handlers: dict[type, Callable[[Any, ReplicaState], list[Effect]]] = {
-            LocalWrite: self._write,
+            LocalWrite: self._local_writes.take,
             Received: self._receive,
             Echoed: self._hear_echo,
             EndOfTransaction: self._end_transaction,
@@ -91,7 +87,7 @@ class Replica:
             HelloReceived: upkeep.naming.hello,
             ControlUp: upkeep.control_up,
             Heard: upkeep.hear,
-            Tick: upkeep.tick,
+            Tick: self._tick,
             AskEverybody: upkeep.ask_everybody,
             RemoveMember: upkeep.remove_member,
         }
@@ -159,23 +155,7 @@ class Replica:
         """Take one event; change ``state``; return what to do once that is durable, in order."""
         return self._handlers[type(event)](event, state)
 
-    # ---------------------------------------------------------------------------- local write
-
-    def _write(self, event: LocalWrite, state: ReplicaState) -> list[Effect]:
-        clock = self._delivery.clock
-        if event.context and (missing := clock.missing(event.context)):
-            return [RefusedWrite(event.request, RefusalReason.CONTEXT_NOT_REACHED, missing)]
-        if self.outbox_writes >= self._limits.outbox_max_writes:
-            return [RefusedWrite(event.request, RefusalReason.OUTBOX_FULL, {})]
-        if not self._anti_entropy.naming.identity.is_sure:
-            self._anti_entropy.naming.identity.writes_wait = True
-            return [Postponed(event)]
-        dot = Dot(self.replica, clock[self.replica] + 1)
-        timestamp = next_local(self._delivery.timestamp, event.wall_ms)
-        write = Write(dot, clock.advanced_to(dot), timestamp, event.operations)
-        effects: list[Effect] = [Accepted(event.request, write)]
-        self._delivery.apply_own(write, state, effects)
-        return effects
+    # ----------------------------------------------------------------------------------- name
 
     def take_new_incarnation(self, reason: str, state: ReplicaState) -> list[Effect]:
         """Write under another name from now on: it is not certain that no dot of the present one is used twice."""
@@ -217,6 +197,9 @@ class Replica:
         applied = self._delivery.applied
         new = replicas - applied.keys()
         return bool(new) and len(applied) + len(new) > self._limits.clock_max_entries
+
+    def _tick(self, event: Tick, state: ReplicaState) -> list[Effect]:
+        return self._local_writes.tick(event, state) + self._anti_entropy.tick(event, state)
 
     def _hear_echo(self, event: Echoed, state: ReplicaState) -> list[Effect]:
         del state  # own writes are applied already; nothing in them is worth decoding

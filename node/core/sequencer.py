@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from node.core.dot import Dot
 
 
-class Place(enum.Enum):
+class Standing(enum.Enum):
     """Where a write stands in the line of its origin."""
 
     SEEN = "seen"
@@ -26,9 +26,9 @@ class Place(enum.Enum):
     """At least one earlier write of the same origin is not applied yet."""
 
 
-def place_of(dot: Dot, applied: Mapping[str, int]) -> Place:
+def standing_of(dot: Dot, applied: Mapping[str, int]) -> Standing:
     """Compare a write with how many writes of its origin are applied here."""
     ahead = dot.seq - applied.get(dot.replica, 0)
     if ahead <= 0:
-        return Place.SEEN
-    return Place.NEXT if ahead == 1 else Place.AFTER_A_GAP
+        return Standing.SEEN
+    return Standing.NEXT if ahead == 1 else Standing.AFTER_A_GAP

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
     from node.core.causal_buffer import HeldWrite
     from node.core.dot import Dot
+    from node.core.expiry import Expiring
     from node.core.hybrid_clock import HybridTimestamp
     from node.core.members import SavedMember
+    from node.core.places import Place
+    from node.core.requests import RememberedRequest
     from node.core.versions import Versions
     from node.core.write import Write
 
@@ -30,7 +33,8 @@ class SavedReplica(NamedTuple):
 
     ``clock`` counts the applied writes, own ones included; ``timestamp`` is the greatest hybrid timestamp
     seen; own writes above ``confirmed_seq`` are the outbox; ``held`` is the causal buffer's content, or, with
-    ``holds_more``, a part of it; history up to ``trimmed`` is not kept.
+    ``holds_more``, a part of it; history up to ``trimmed`` is not kept. ``requests_since_ms`` is when the younger
+    generation of remembered requests began.
     """
 
     replica: str
@@ -42,6 +46,7 @@ class SavedReplica(NamedTuple):
     trimmed: VectorClock = VectorClock()
     members: tuple[SavedMember, ...] = ()
     holds_more: bool = False
+    requests_since_ms: int = 0
 
 
 class ReplicaState(Protocol):
@@ -50,14 +55,35 @@ class ReplicaState(Protocol):
     Reads see what the same transaction wrote.
     """
 
-    def versions(self, key: str) -> Versions:
-        """The siblings of a key, winner first; empty when it has no value."""
+    def versions(self, place: Place) -> Versions:
+        """The siblings of a place, winner first; empty when there is none."""
 
-    def dots(self, key: str) -> Sequence[Dot]:
-        """The dots of a key's siblings: all that most writes need to know of them, and cheaper to read."""
+    def dots(self, place: Place) -> Sequence[Dot]:
+        """The dots of a place's siblings: all that most writes need to know of them, and cheaper to read."""
 
-    def set_versions(self, key: str, versions: Versions) -> None:
-        """Replace the siblings of a key; an empty tuple leaves nothing behind."""
+    def set_versions(self, place: Place, versions: Versions) -> None:
+        """Replace the siblings of a place; an empty tuple leaves nothing behind."""
+
+    def schedule_expiry(self, expires_ms: int, dot: Dot, key: str) -> None:
+        """Keep in mind that version ``dot`` of a key ends then; it is no harm when that version is gone by then."""
+
+    def due_expiries(self, node: str, after: Expiring | None, until_ms: int, max_entries: int) -> Sequence[Expiring]:
+        """The versions put at ``node`` that end until then, behind ``after`` (None: from the first), in order."""
+
+    def forget_expiry(self, expiring: Expiring) -> None:
+        """That version needs no end any more."""
+
+    def request(self, request_id: str) -> RememberedRequest | None:
+        """What a request came to, if it is remembered."""
+
+    def remember_request(self, request_id: str, remembered: RememberedRequest) -> None:
+        """Keep what a request came to, in the younger generation; what is remembered already stays as it is."""
+
+    def younger_requests(self) -> int:
+        """How many requests the younger generation holds."""
+
+    def forget_older_requests(self, now_ms: int) -> None:
+        """Forget the older generation; the younger one becomes the older, and a new one begins at ``now_ms``."""
 
     def append_history(self, write: Write) -> None:
         """Keep an applied write for publishing and repair."""
@@ -93,11 +119,11 @@ class ReplicaState(Protocol):
     def save_members(self, members: Sequence[SavedMember]) -> None:
         """Keep who is a member."""
 
-    def stage_snapshot(self, entries: Sequence[tuple[str, Versions]], *, is_first: bool) -> None:
+    def stage_snapshot(self, entries: Sequence[tuple[Place, Versions]], *, is_first: bool) -> None:
         """Keep a part of a peer's state apart from the own one; the first part replaces what was kept before."""
 
     def adopt_snapshot(self, known_here: VectorClock, known_there: VectorClock) -> None:
         """Merge the staged snapshot, which contains exactly the writes of ``known_there``, into the versions.
 
-        For every key the result is ``versions.merged``; to readers it happens in one step.
+        For every place the result is ``versions.merged``; to readers it happens in one step.
         """

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from node.core.dot import Dot
     from node.core.hybrid_clock import HybridTimestamp
     from node.core.vector_clock import VectorClock
@@ -17,12 +19,16 @@ if TYPE_CHECKING:
 
 
 class Version(NamedTuple):
-    """One value of a key, with the name, the clock and the timestamp of the write that put it."""
+    """One value of a key, with the name, the clock and the timestamp of the write that put it.
+
+    ``expires_ms``: in hybrid time, when its time is over; 0: never.
+    """
 
     dot: Dot
     clock: VectorClock
     timestamp: HybridTimestamp
     value: bytes
+    expires_ms: int = 0
 
 
 Versions = tuple[Version, ...]
@@ -39,10 +45,41 @@ def rank(version: Version) -> tuple[HybridTimestamp, str]:
 
 def after_put(siblings: Versions, write: Write, operation: Put) -> Versions:
     """The siblings after a delivered put: those its clock covers are gone, the new version is in."""
-    new = Version(write.dot, write.clock, write.timestamp, operation.value)
+    dot, clock, timestamp, *_ = write
+    expires_ms = timestamp.physical_ms + operation.ttl_ms if operation.ttl_ms else 0
+    new = Version(dot, clock, timestamp, operation.value, expires_ms)
     kept = after_delete(siblings, write) if siblings else ()
-    if not kept:
-        return (new,)
+    return _with(kept, new) if kept else (new,)
+
+
+def after_addition(siblings: Versions, write: Write) -> Versions:
+    """The versions of a set's member after it was added: one that is there means that it is in the set."""
+    return _with(after_delete(siblings, write), Version(write.dot, write.clock, write.timestamp, b"null"))
+
+
+def after_increment(shares: Versions, write: Write, by: int) -> Versions:
+    """The shares of a counter after an increment: only that of the write's replica changes.
+
+    A share is the sum of one replica's increments, which are delivered in their order and exactly once. So replicas
+    that applied the same writes have the same shares, and of two states the later share of a replica is the one
+    whose dot the other state has not seen: ``merged`` holds for counters as it stands.
+    """
+    others = [share for share in shares if share.dot.replica != write.dot.replica]
+    own = sum(int(share.value) for share in shares if share.dot.replica == write.dot.replica)
+    return _with(others, Version(write.dot, write.clock, write.timestamp, b"%d" % (own + by)))
+
+
+def counted(shares: Versions) -> int:
+    """What a counter stands at."""
+    return sum(int(share.value) for share in shares)
+
+
+def after_expiry(siblings: Versions, expired: Dot) -> Versions:
+    """The siblings after the time of exactly one version was over."""
+    return tuple(version for version in siblings if version.dot != expired)
+
+
+def _with(kept: Iterable[Version], new: Version) -> Versions:
     return tuple(sorted((*kept, new), key=rank, reverse=True))
 
 

@@ -12,6 +12,7 @@ from node.errors import (
     InvalidRequestError,
     LimitReachedError,
     OutcomeUnknownError,
+    PreconditionFailedError,
     StoreCorruptedError,
     StoreError,
     StoreFullError,
@@ -50,6 +51,7 @@ ANSWERS: dict[type[CausalKVError], _Row] = {
     NotServedError: _Row(404, may_succeed_later=False),
     TooLargeError: _Row(413, may_succeed_later=False),
     UnsupportedMediaTypeError: _Row(415, may_succeed_later=False),
+    PreconditionFailedError: _Row(409, may_succeed_later=False),
     LimitReachedError: _Row(429, may_succeed_later=True),
     ContextNotReachedError: _Row(503, may_succeed_later=True),
     # Retry-After tells a client that it may send the same request again: not where a write may have taken effect.

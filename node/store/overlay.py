@@ -7,17 +7,28 @@ the keys are carried over, some with each transaction; a key that is written mea
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from node.core.vector_clock import VectorClock
 from node.core.versions import merged
-from node.store.records import decode_versions, decoded, encode_versions, key_of_record, sealed, unsealed, version_key
+from node.store.records import (
+    decode_entry,
+    decode_versions,
+    decoded,
+    encode_versions,
+    place_of_record,
+    sealed,
+    unsealed,
+    version_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from node.core.places import Place
     from node.core.versions import Versions
     from node.store.transaction import Tables
 
@@ -35,6 +46,11 @@ class _Record(NamedTuple):
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(_Record).decode
+
+
+def from_key(cursor: Any, first: bytes) -> bool:
+    """Put a cursor on the first key that is not before ``first``; False: there is none."""
+    return bool(cursor.set_range(first) if first else cursor.first())
 
 
 class Overlay:
@@ -63,68 +79,65 @@ class Overlay:
 
     # ------------------------------------------------------------------------------- reading
 
-    def versions(self, key: str, record: bytes | None) -> Versions:
-        """The siblings of a key; ``record`` is what the own table holds of it. Raises StoreCorruptedError."""
-        place = version_key(key)
-        own = () if record is None else decode_versions(record, key)
-        if place <= self._position:
+    def versions(self, place: Place, record: bytes | None) -> Versions:
+        """The siblings of a place; ``record`` is what the own table holds of it. Raises StoreCorruptedError."""
+        key = version_key(place)
+        own = () if record is None else decode_versions(record, place)
+        if key <= self._position:
             return own
-        return self._merged(key, own, self._transaction.get(place, db=self._tables.snapshot))
+        return self._merged(place, own, self._transaction.get(key, db=self._tables.snapshot))
 
-    def _merged(self, key: str, own: Versions, other_record: bytes | None) -> Versions:
+    def _merged(self, place: Place, own: Versions, other_record: bytes | None) -> Versions:
         if other_record == DONE:
             return own
-        other = () if other_record is None else decode_versions(other_record, key)
+        other = () if other_record is None else decode_versions(other_record, place)
         return merged(own, self._known_here, other, self._known_there)
 
-    def entries(self) -> Iterator[tuple[bytes, str, Versions]]:
-        """All keys that are not carried over in turn yet: place in the tables, key, siblings; in table order."""
-        for place, own_record, other_record in self._union():
+    def entries(self, first: bytes = b"") -> Iterator[tuple[bytes, Place, Versions]]:
+        """Everything from ``first`` (a key of the tables) on, in table order: key there, place, siblings."""
+        if first <= self._position:
+            cursor = self._transaction.cursor(db=self._tables.versions)
+            for key, record in cursor if from_key(cursor, first) else ():
+                if key > self._position:
+                    break
+                yield key, *decode_entry(record)
+        yield from self._remaining(max(first, self._position + b"\0" if self._position else b""))
+
+    def _remaining(self, first: bytes) -> Iterator[tuple[bytes, Place, Versions]]:
+        """What is not carried over in turn yet; no siblings when the merge leaves none."""
+        for key, own_record, other_record in self._union(first):
             record = own_record if other_record is None or other_record == DONE else other_record
             if record is None:
                 continue  # it was marked as done, and deleted since
-            key = key_of_record(record)
-            own = () if own_record is None else decode_versions(own_record, key)
-            yield place, key, self._merged(key, own, other_record)
+            place = place_of_record(record)
+            own = () if own_record is None else decode_versions(own_record, place)
+            yield key, place, self._merged(place, own, other_record)
 
-    def carried_over(self) -> Iterator[tuple[str, Versions]]:
-        """All keys that were carried over in turn."""
-        for place, record in self._transaction.cursor(db=self._tables.versions):
-            if place > self._position:
-                return
-            key = key_of_record(record)
-            yield key, decode_versions(record, key)
-
-    def _union(self) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
+    def _union(self, first: bytes) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
         own = self._transaction.cursor(db=self._tables.versions)
         other = self._transaction.cursor(db=self._tables.snapshot)
-        after = self._position + b"\0" if self._position else b""
-        has_own = own.set_range(after) if after else own.first()
-        has_other = other.set_range(after) if after else other.first()
+        has_own, has_other = from_key(own, first), from_key(other, first)
         while has_own or has_other:
-            place = min(cursor.key() for cursor, has in ((own, has_own), (other, has_other)) if has)
+            key = min(cursor.key() for cursor, has in ((own, has_own), (other, has_other)) if has)
             own_record = other_record = None
-            if has_own and own.key() == place:
+            if has_own and own.key() == key:
                 own_record, has_own = own.value(), own.next()
-            if has_other and other.key() == place:
+            if has_other and other.key() == key:
                 other_record, has_other = other.value(), other.next()
-            yield place, own_record, other_record
+            yield key, own_record, other_record
 
     # --------------------------------------------------------------------------- carrying over
 
     def carry_over(self, max_keys: int) -> bool:
         """Carry some keys over; True when that was the last of them, and the overlay has ended."""
-        batch: list[tuple[bytes, str, Versions]] = []
-        for entry in self.entries():
-            batch.append(entry)
-            if len(batch) >= max_keys:
-                break
-        puts = [(place, encode_versions(key, versions)) for place, key, versions in batch if versions]
+        remaining = self._remaining(self._position + b"\0" if self._position else b"")
+        batch = list(itertools.islice(remaining, max_keys))
+        puts = [(key, encode_versions(place, versions)) for key, place, versions in batch if versions]
         if puts:
             self._transaction.cursor(db=self._tables.versions).putmulti(puts)
-        for place, _, versions in batch:
+        for key, _, versions in batch:
             if not versions:
-                self._transaction.delete(place, db=self._tables.versions)
+                self._transaction.delete(key, db=self._tables.versions)
         if len(batch) < max_keys:
             self._transaction.delete(OVERLAY_KEY, db=self._tables.meta)
             self._transaction.drop(self._tables.snapshot, delete=False)

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from node.core.dot import Dot
-from node.core.hybrid_clock import HybridTimestamp
+from node.core.hybrid_clock import HybridTimestamp  # noqa: TC001  # msgspec looks it up
+from node.core.places import CounterPlace, MemberPlace
 from node.core.vector_clock import VectorClock
 from node.core.versions import Version, Versions
 from node.errors import StoreCorruptedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from node.core.places import Place
 
 _T = TypeVar("_T")
 
@@ -31,26 +34,82 @@ _CHECKSUM = struct.Struct(">I")
 _CHECKSUM_BYTES = _CHECKSUM.size
 _SEQ_BYTES = 8
 
-# The key that the record belongs to, the dots of its siblings, winner first, and what else each sibling is: clock,
-# timestamp, value. The dots stand apart because mostly nothing else of an old version is needed.
-_VersionRecord = tuple[str, list[Dot], list[tuple[dict[str, int], HybridTimestamp, bytes]]]
-_DotRecord = tuple[str, list[Dot], msgspec.Raw]
+
+class _StoredVersion(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    clock: dict[str, int]
+    timestamp: HybridTimestamp
+    value: bytes
+    expires_ms: int = 0
+
+
+# The place that the record belongs to (a key stands for its register, several names for a place of another type), the
+# dots of its siblings, winner first, and what else each sibling is. The dots stand apart because mostly nothing else
+# of an old version is needed.
+_VersionRecord = tuple[str | list[str], list[Dot], list[_StoredVersion]]
+_DotRecord = tuple[str | list[str], list[Dot], msgspec.Raw]
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack_versions = msgspec.msgpack.Decoder(_VersionRecord).decode
 _unpack_dots = msgspec.msgpack.Decoder(_DotRecord).decode
 
+# UTF-8 has no such bytes: whatever begins with one of them is no key, and stands behind all keys.
+_COUNTERS = b"\xfe"
+_MEMBERS = b"\xff"
+# A place of a member has room for the beginnings of both the key and the member.
+_SET_KEY_MAX_BYTES = 254
+CUT_BYTES = LMDB_KEY_MAX_BYTES - _DIGEST_BYTES
+"""Of a place that is longer than LMDB's keys, so much stands at the beginning of its key there."""
 
-def version_key(key: str) -> bytes:
-    """Where the versions of ``key`` stand: its bytes, so that keys are in byte order.
 
-    LMDB's keys end at 511 bytes; a longer key is cut and told apart by a digest. The record
-    holds the whole key.
+def version_key(place: Place) -> bytes:
+    """Where the versions of a place stand: for a register its key's bytes, so that keys are in byte order.
+
+    LMDB's keys end at 511 bytes; a longer one is cut and told apart by a digest. The record holds the whole name.
     """
-    encoded = key.encode()
-    if len(encoded) <= LMDB_KEY_MAX_BYTES:
-        return encoded
-    return encoded[: LMDB_KEY_MAX_BYTES - _DIGEST_BYTES] + hashlib.sha256(encoded).digest()
+    if isinstance(place, str):
+        return cut(place.encode(), LMDB_KEY_MAX_BYTES)
+    if isinstance(place, CounterPlace):
+        return _COUNTERS + cut(place.key.encode(), LMDB_KEY_MAX_BYTES - 1)
+    prefix = set_prefix(place.key)
+    return prefix + cut(place.member.encode(), LMDB_KEY_MAX_BYTES - len(prefix))
+
+
+def set_prefix(key: str) -> bytes:
+    """How the places of all members of the set ``key`` begin, and of no other one."""
+    name = cut(key.encode(), _SET_KEY_MAX_BYTES)
+    return _MEMBERS + bytes([len(name)]) + name
+
+
+def cut(name: bytes, max_bytes: int) -> bytes:
+    """``name``, or when it is too long, its beginning and a digest of it."""
+    if len(name) <= max_bytes:
+        return name
+    return name[: max_bytes - _DIGEST_BYTES] + hashlib.sha256(name).digest()
+
+
+def is_register(place_key: bytes) -> bool:
+    """Whether a register stands there, and no other data type."""
+    return place_key < _COUNTERS
+
+
+def _names(place: Place) -> str | list[str]:
+    match place:
+        case CounterPlace(key):
+            return ["counter", key]
+        case MemberPlace(key, member):
+            return ["member", key, member]
+    return place
+
+
+def _place(names: str | list[str]) -> Place:
+    match names:
+        case str():
+            return names
+        case ["counter", key]:
+            return CounterPlace(key)
+        case ["member", key, member]:
+            return MemberPlace(key, member)
+    raise StoreCorruptedError(f"a record belongs to {names}, which is no place: the database is damaged")
 
 
 def dot_key(dot: Dot) -> bytes:
@@ -84,45 +143,50 @@ def unsealed(record: bytes, what: str) -> bytes:
     return content
 
 
-def encode_versions(key: str, versions: Versions) -> bytes:
-    """The record of a key's siblings."""
+def encode_versions(place: Place, versions: Versions) -> bytes:
+    """The record of a place's siblings."""
     dots = [version[0] for version in versions]
-    others = [(clock.entries, timestamp, value) for _, clock, timestamp, value in versions]
-    return sealed(_pack((key, dots, others)))
+    others = [(clock.entries, timestamp, value, expires_ms) for _, clock, timestamp, value, expires_ms in versions]
+    return sealed(_pack((place if isinstance(place, str) else _names(place), dots, others)))
 
 
-def decode_versions(record: bytes, key: str) -> Versions:
-    """The siblings in a record; raises StoreCorruptedError when it is not the record of ``key``."""
-    content = unsealed(record, _KEY_RECORD)
-    found, dots, others = decoded(_unpack_versions, content, _KEY_RECORD)
-    if found != key:
-        raise _misplaced(found, key)
-    return tuple(
+def decode_versions(record: bytes, place: Place) -> Versions:
+    """The siblings in a record; raises StoreCorruptedError when it is not the record of ``place``."""
+    found, versions = decode_entry(record)
+    if found != place:
+        raise _misplaced(found, place)
+    return versions
+
+
+def decode_entry(record: bytes) -> tuple[Place, Versions]:
+    """The place that a record belongs to, and its siblings; raises StoreCorruptedError."""
+    names, dots, others = decoded(_unpack_versions, unsealed(record, _KEY_RECORD), _KEY_RECORD)
+    versions = tuple(
         [
-            Version(dot, VectorClock.trusted(clock), timestamp, value)
-            for dot, (clock, timestamp, value) in zip(dots, others, strict=True)
+            Version(dot, VectorClock.trusted(other.clock), other.timestamp, other.value, other.expires_ms)
+            for dot, other in zip(dots, others, strict=True)
         ]
     )
+    return names if isinstance(names, str) else _place(names), versions
 
 
-def decode_dots(record: bytes, key: str) -> list[Dot]:
+def decode_dots(record: bytes, place: Place) -> list[Dot]:
     """The dots of the siblings in a record; raises StoreCorruptedError as ``decode_versions`` does."""
     dots: list[Dot]
-    found, dots, _ = decoded(_unpack_dots, unsealed(record, _KEY_RECORD), _KEY_RECORD)
-    if found != key:
-        raise _misplaced(found, key)
+    names, dots, _ = decoded(_unpack_dots, unsealed(record, _KEY_RECORD), _KEY_RECORD)
+    if names != (place if isinstance(place, str) else _names(place)):
+        raise _misplaced(_place(names), place)
     return dots
 
 
-def key_of_record(record: bytes) -> str:
-    """The key whose siblings a record holds; raises StoreCorruptedError."""
-    key: str
-    key, _, _ = decoded(_unpack_dots, unsealed(record, _KEY_RECORD), _KEY_RECORD)
-    return key
+def place_of_record(record: bytes) -> Place:
+    """The place whose siblings a record holds; raises StoreCorruptedError."""
+    names, _, _ = decoded(_unpack_dots, unsealed(record, _KEY_RECORD), _KEY_RECORD)
+    return _place(names)
 
 
-def _misplaced(found: str, key: str) -> StoreCorruptedError:
-    return StoreCorruptedError(f"the record of key {key!r} belongs to key {found!r}: the database is damaged")
+def _misplaced(found: Place, place: Place) -> StoreCorruptedError:
+    return StoreCorruptedError(f"the record of {place!r} belongs to {found!r}: the database is damaged")
 
 
 def decoded(decode: Callable[[bytes], _T], content: bytes, what: str) -> _T:

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import itertools
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import lmdb
 import msgspec
@@ -25,10 +25,11 @@ from node.store import disk_space
 from node.store import identity as identities
 from node.store.database_file import is_whole
 from node.store.overlay import Overlay
-from node.store.records import decode_versions, decoded, key_of_record, sealed, unsealed, version_key
+from node.store.reader import POSITION_KEY, Position, StoreReader, read_position
+from node.store.records import decoded, sealed, unsealed
+from node.store.requests import read_generations
 from node.store.transaction import (
     MEMBERS_KEY,
-    POSITION_KEY,
     REPLICA_KEY,
     TRIMMED_KEY,
     StoreTransaction,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from node.core.versions import Versions
     from node.store.identity import Identity
 
 _T = TypeVar("_T")
@@ -48,57 +48,14 @@ _IDENTITY = b"identity"
 _READERS_MAX = 4096
 # Of the held writes, what is read at a start; the replica looks through the rest by and by.
 _HELD_MAX_WRITES = 100_000
-
-
-class Position(NamedTuple):
-    """The replica's own position, as the database keeps it."""
-
-    clock: dict[str, int]
-    physical_ms: int
-    counter: int
-    confirmed_seq: int
+# Data directories of earlier versions lack these.
+_LATER_TABLES = ("snapshot", "expiries", "requests_a", "requests_b")
 
 
 _pack = msgspec.msgpack.Encoder().encode
-_unpack_position = msgspec.msgpack.Decoder(Position).decode
 _unpack_replica = msgspec.msgpack.Decoder(tuple[str, tuple[FormerLine, ...]]).decode
 _unpack_trimmed = msgspec.msgpack.Decoder(dict[str, int]).decode
 _unpack_members = msgspec.msgpack.Decoder(tuple[SavedMember, ...]).decode
-
-
-class StoreReader:
-    """One read transaction: everything read through it is one causal cut."""
-
-    def __init__(self, transaction: Any, tables: Tables, *, has_overlay: bool) -> None:
-        self._transaction = transaction
-        self._tables = tables
-        self._overlay = Overlay.find(transaction, tables) if has_overlay else None
-
-    def versions(self, key: str) -> Versions:
-        """The siblings of a key, winner first; empty when it has no value. Raises StoreCorruptedError."""
-        record = self._transaction.get(version_key(key), db=self._tables.versions)
-        if self._overlay is not None:
-            return self._overlay.versions(key, record)
-        return () if record is None else decode_versions(record, key)
-
-    def entries(self) -> Iterator[tuple[str, Versions]]:
-        """Every key that has a value, with its siblings. Raises StoreCorruptedError."""
-        if self._overlay is not None:
-            yield from self._overlay.carried_over()
-            yield from ((key, versions) for _, key, versions in self._overlay.entries() if versions)
-            return
-        for _, record in self._transaction.cursor(db=self._tables.versions):
-            key = key_of_record(record)
-            yield key, decode_versions(record, key)
-
-    def clock(self) -> VectorClock:
-        """The writes that this cut contains."""
-        return VectorClock.trusted(_position(self._transaction, self._tables).clock)
-
-    def timestamp(self) -> HybridTimestamp:
-        """The greatest hybrid timestamp in this cut."""
-        position = _position(self._transaction, self._tables)
-        return HybridTimestamp(position.physical_ms, position.counter)
 
 
 class Store:
@@ -158,11 +115,10 @@ class Store:
         disk_space.reserve_lock_file(self._path / identities.DATA_FILES[1], _READERS_MAX)
         try:
             self._env = lmdb.open(
-                str(self._path), map_size=max_bytes, max_dbs=8, max_readers=_READERS_MAX, create=create, mode=0o600
+                str(self._path), map_size=max_bytes, max_dbs=16, max_readers=_READERS_MAX, create=create, mode=0o600
             )
-            # The table of snapshots came later than the others: older data directories lack it.
             self._tables = Tables(
-                *(self._env.open_db(name.encode(), create=create or name == "snapshot") for name in Tables._fields)
+                *(self._env.open_db(name.encode(), create=create or name in _LATER_TABLES) for name in Tables._fields)
             )
         except lmdb.Error as error:
             if create:
@@ -176,7 +132,7 @@ class Store:
             with self._env.begin() as transaction:
                 record = transaction.get(_IDENTITY, db=self._tables.meta)
                 inside = unsealed(record or b"", "the identity")
-                _position(transaction, self._tables)
+                read_position(transaction, self._tables)
         except (lmdb.Error, StoreCorruptedError) as error:
             raise StoreRefusedError(
                 f"the database in {self._path} is damaged ({error}): restore the data directory"
@@ -210,7 +166,7 @@ class Store:
     def load(self) -> SavedReplica:
         """What the replica needs to go on. Raises StoreCorruptedError."""
         with self._env.begin() as transaction:
-            position = _position(transaction, self._tables)
+            position = read_position(transaction, self._tables)
             first_replica = replica_id(self.identity.node, self.identity.incarnation)
             replica, former = self._meta(transaction, REPLICA_KEY, _unpack_replica) or (first_replica, ())
             held = transaction.cursor(db=self._tables.held)
@@ -224,6 +180,7 @@ class Store:
                 VectorClock(self._meta(transaction, TRIMMED_KEY, _unpack_trimmed) or {}),
                 self._meta(transaction, MEMBERS_KEY, _unpack_members) or (),
                 transaction.stat(self._tables.held)["entries"] > _HELD_MAX_WRITES,
+                read_generations(transaction, self._tables.meta).since_ms,
             )
 
     def _meta(self, transaction: Any, place: bytes, decode: Callable[[bytes], _T]) -> _T | None:
@@ -288,8 +245,3 @@ class Store:
         """Close the database and give the directory free."""
         self._env.close()
         os.close(self._lock)
-
-
-def _position(transaction: Any, tables: Tables) -> Position:
-    record = transaction.get(POSITION_KEY, db=tables.meta)
-    return decoded(_unpack_position, unsealed(record or b"", "the replica's position"), "the replica's position")

@@ -14,33 +14,37 @@ import msgspec
 
 from node.codec import decode_write, encode_write
 from node.core.causal_buffer import HeldWrite
-from node.core.dot import Dot
+from node.core.places import key_of
 from node.errors import MessageRejectedError, StoreCorruptedError
+from node.store.expiries import Expiries
+from node.store.history import History
 from node.store.overlay import DONE, Overlay
+from node.store.reader import POSITION_KEY
 from node.store.records import (
     decode_dots,
     decode_versions,
     dot_key,
     dot_of_key,
     encode_versions,
-    line_prefix,
     sealed,
     unsealed,
     version_key,
 )
+from node.store.requests import Requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
+    from node.core.dot import Dot
     from node.core.hybrid_clock import HybridTimestamp
     from node.core.members import SavedMember
+    from node.core.places import Place
     from node.core.state import FormerLine
     from node.core.vector_clock import VectorClock
     from node.core.versions import Versions
     from node.core.write import Write
 
 HELD_SINCE_BYTES = 8
-POSITION_KEY = b"position"
 REPLICA_KEY = b"replica"
 TRIMMED_KEY = b"trimmed"
 MEMBERS_KEY = b"members"
@@ -58,6 +62,9 @@ class Tables(NamedTuple):
     history: Any
     held: Any
     snapshot: Any
+    expiries: Any
+    requests_a: Any
+    requests_b: Any
 
 
 class StoreTransaction:
@@ -68,101 +75,61 @@ class StoreTransaction:
         self._tables = tables
         self.overlay = Overlay.find(transaction, tables) if has_overlay else None
         """The snapshot that is being merged, if any."""
-        self._records: dict[str, bytes | None] = {}
-        self._versions: dict[str, Versions] = {}
-        self._history: dict[Dot, bytes] = {}
+        self._expiries = Expiries(transaction, tables.expiries)
+        self._requests = Requests(transaction, tables.meta, (tables.requests_a, tables.requests_b))
+        self.schedule_expiry = self._expiries.schedule
+        self.due_expiries = self._expiries.due
+        self.forget_expiry = self._expiries.forget
+        self.request = self._requests.find
+        self.remember_request = self._requests.remember
+        self.younger_requests = self._requests.count_younger
+        self.forget_older_requests = self._requests.forget_older
+        self._records: dict[Place, bytes | None] = {}
+        self._versions: dict[Place, Versions] = {}
+        self._history = History(transaction, tables.history)
+        self.append_history = self._history.append
+        self.history = self._history.read
+        self.trim_history = self._history.trim
         self._held: dict[Dot, bytes | None] = {}
         self._position: bytes | None = None
 
     # -------------------------------------------------------------------------- versions of keys
 
-    def expect(self, keys: Iterable[str]) -> None:
-        """These keys are about to be read: read them all at once."""
-        places = {version_key(key): key for key in keys if key not in self._records}
-        self._records.update(dict.fromkeys(places.values()))
-        found = self._transaction.cursor(db=self._tables.versions).getmulti(sorted(places))
-        self._records.update((places[place], record) for place, record in found)
+    def expect(self, places: Iterable[Place]) -> None:
+        """These places are about to be read: read them all at once."""
+        wanted = {version_key(place): place for place in places if place not in self._records}
+        self._records.update(dict.fromkeys(wanted.values()))
+        found = self._transaction.cursor(db=self._tables.versions).getmulti(sorted(wanted))
+        self._records.update((wanted[key], record) for key, record in found)
 
-    def _record(self, key: str) -> bytes | None:
-        if key not in self._records:
-            self._records[key] = self._transaction.get(version_key(key), db=self._tables.versions)
-        return self._records[key]
+    def _record(self, place: Place) -> bytes | None:
+        if place not in self._records:
+            self._records[place] = self._transaction.get(version_key(place), db=self._tables.versions)
+        return self._records[place]
 
-    def versions(self, key: str) -> Versions:
-        """The siblings of a key, winner first; empty when it has no value."""
-        staged = self._versions.get(key)
+    def versions(self, place: Place) -> Versions:
+        """The siblings of a place, winner first; empty when there is none."""
+        staged = self._versions.get(place)
         if staged is not None:
             return staged
-        record = self._record(key)
+        record = self._record(place)
         if self.overlay is not None:
-            return self.overlay.versions(key, record)
-        return () if record is None else decode_versions(record, key)
+            return self.overlay.versions(place, record)
+        return () if record is None else decode_versions(record, place)
 
-    def dots(self, key: str) -> Sequence[Dot]:
-        """The dots of a key's siblings."""
-        staged = self._versions.get(key)
+    def dots(self, place: Place) -> Sequence[Dot]:
+        """The dots of a place's siblings."""
+        staged = self._versions.get(place)
         if staged is not None:
             return [version.dot for version in staged]
         if self.overlay is not None:
-            return [version.dot for version in self.versions(key)]
-        record = self._record(key)
-        return () if record is None else decode_dots(record, key)
+            return [version.dot for version in self.versions(place)]
+        record = self._record(place)
+        return () if record is None else decode_dots(record, place)
 
-    def set_versions(self, key: str, versions: Versions) -> None:
-        """Replace the siblings of a key; an empty tuple leaves nothing behind."""
-        self._versions[key] = versions
-
-    # ----------------------------------------------------------------------------------- history
-
-    def append_history(self, write: Write) -> None:
-        """Keep an applied write for publishing and repair."""
-        self._history[write.dot] = encode_write(write)
-
-    def history(self, replica: str, first_seq: int, max_writes: int, max_bytes: int) -> list[bytes]:
-        """The applied writes of ``replica`` from ``first_seq`` on, encoded, without a hole."""
-        entries: list[bytes] = []
-        size_bytes = 0
-        stored = self._stored_history(replica, first_seq)
-        for seq in range(first_seq, first_seq + max_writes):
-            entry = self._history.get(Dot(replica, seq)) or next(stored, None)
-            if entry is None:
-                break
-            size_bytes += len(entry)
-            if entries and size_bytes > max_bytes:
-                break
-            entries.append(entry)
-        if not entries:
-            raise StoreCorruptedError(f"history lacks {replica}:{first_seq}: the database is damaged")
-        return entries
-
-    def trim_history(self, replica: str, last_seq: int, max_writes: int) -> int:
-        """Forget the first ``max_writes`` of the kept writes of ``replica`` up to ``last_seq``; returns how many."""
-        if any(dot.replica == replica and dot.seq <= last_seq for dot in self._history):
-            self._flush_history()
-        prefix = line_prefix(replica)
-        cursor = self._transaction.cursor(db=self._tables.history)
-        trimmed = 0
-        is_there = cursor.set_range(prefix)
-        while is_there and trimmed < max_writes and cursor.key().startswith(prefix):
-            if dot_of_key(cursor.key()).seq > last_seq:
-                break
-            is_there = cursor.delete()
-            # After a deletion the cursor stands on what followed; at the very end it stands on nothing.
-            is_there = is_there and bool(cursor.key())
-            trimmed += 1
-        return trimmed
-
-    def _stored_history(self, replica: str, first_seq: int) -> Iterator[bytes]:
-        """What the database has of a replica's line from ``first_seq`` on, up to its first hole; nothing staged."""
-        if Dot(replica, first_seq) in self._history:
-            return
-        cursor = self._transaction.cursor(db=self._tables.history)
-        if not cursor.set_key(dot_key(Dot(replica, first_seq))):
-            return
-        for seq, (key, record) in zip(itertools.count(first_seq), cursor, strict=False):
-            if not key.startswith(line_prefix(replica)) or dot_of_key(key).seq != seq:
-                return
-            yield unsealed(record, "a write in history")
+    def set_versions(self, place: Place, versions: Versions) -> None:
+        """Replace the siblings of a place; an empty tuple leaves nothing behind."""
+        self._versions[place] = versions
 
     # -------------------------------------------------------------------------------- held writes
 
@@ -198,16 +165,20 @@ class StoreTransaction:
 
     # --------------------------------------------------------------------------------- snapshots
 
-    def stage_snapshot(self, entries: Sequence[tuple[str, Versions]], *, is_first: bool) -> None:
+    def stage_snapshot(self, entries: Sequence[tuple[Place, Versions]], *, is_first: bool) -> None:
         """Keep a part of a peer's state apart from the own one; the first part replaces what was kept before."""
         table = self._tables.snapshot
         if is_first:
             while self.overlay is not None:
                 self._carry_over()
             self._transaction.drop(table, delete=False)
-        records = sorted((version_key(key), encode_versions(key, versions)) for key, versions in entries)
+        records = sorted((version_key(place), encode_versions(place, versions)) for place, versions in entries)
         if records:
             self._transaction.cursor(db=table).putmulti(records)
+        for place, versions in entries:
+            for version in versions:
+                if version.expires_ms:
+                    self.schedule_expiry(version.expires_ms, version.dot, key_of(place))
 
     def _carry_over(self) -> None:
         self._flush_versions()
@@ -250,27 +221,22 @@ class StoreTransaction:
         """Write everything that is staged."""
         tables = self._tables
         self._flush_versions()
-        self._flush_history()
+        self._history.flush()
         self._flush_held()
+        self._expiries.flush()
+        self._requests.flush()
         if self._position is not None:
             self._transaction.put(POSITION_KEY, sealed(self._position), db=tables.meta)
 
-    def _flush_history(self) -> None:
-        self._write(self._tables.history, {dot_key(dot): sealed(entry) for dot, entry in self._history.items()})
-        self._history.clear()
-
     def _flush_versions(self) -> None:
-        places = {key: version_key(key) for key in self._versions}
-        self._write(
-            self._tables.versions,
-            {
-                places[key]: encode_versions(key, siblings) if siblings else None
-                for key, siblings in self._versions.items()
-            },
-        )
-        if self.overlay is not None and places:
+        records = {
+            version_key(place): encode_versions(place, siblings) if siblings else None
+            for place, siblings in self._versions.items()
+        }
+        self._write(self._tables.versions, records)
+        if self.overlay is not None and records:
             cursor = self._transaction.cursor(db=self._tables.snapshot)
-            found = [(place, DONE) for place, _ in cursor.getmulti(sorted(places.values()))]
+            found = [(key, DONE) for key, _ in cursor.getmulti(sorted(records))]
             if found:
                 cursor.putmulti(found)
 

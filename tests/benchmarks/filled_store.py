@@ -8,6 +8,7 @@ from node.clocks import steady_ms
 from node.core.anti_entropy import AntiEntropyLimits
 from node.core.effects import Publish
 from node.core.events import Confirmed, EndOfTransaction, LocalWrite, PublisherUp
+from node.core.local_writes import LocalWriteLimits
 from node.core.naming import Start
 from node.core.replica import Replica, ReplicaLimits
 from node.core.vector_clock import VectorClock
@@ -26,7 +27,7 @@ def fill_store(path: Path, *, cluster: str, node: str, keys: int, published: boo
     """Make ``node`` have written this many keys; ``published``: and have told everybody, long ago."""
     store = Store(path, cluster=cluster, node=node, max_bytes=STORE_MAX_BYTES)
     limits = ReplicaLimits(
-        outbox_max_writes=keys + 1,
+        local_writes=LocalWriteLimits(outbox_max_writes=keys + 1),
         pack_max_writes=WRITES_IN_A_TRANSACTION,
         pack_max_bytes=2**30,
         anti_entropy=AntiEntropyLimits(history_keep_writes=keys),

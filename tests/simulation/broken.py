@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from node.core import effects as todo
 from node.core import events as core
-from node.core import outbox, replica, versions
+from node.core import local_writes, outbox, replica, versions
 from node.core.delivery import CausalDelivery
 from node.core.dependency_index import DependencyIndex
 from node.core.dot import Dot
-from node.core.sequencer import Place, place_of
+from node.core.sequencer import Standing, standing_of
 from node.core.vector_clock import VectorClock
 from node.core.versions import Version, Versions
 from node.core.write import Operation, Put, Write
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def only_own_line(dot: Dot, clock: VectorClock, applied: Mapping[str, int]) -> Dot | None:
     """The delivery rule without its cross-origin half."""
     del clock
-    return Dot(dot.replica, dot.seq - 1) if place_of(dot, applied) is Place.AFTER_A_GAP else None
+    return Dot(dot.replica, dot.seq - 1) if standing_of(dot, applied) is Standing.AFTER_A_GAP else None
 
 
 def only_other_lines(dot: Dot, clock: VectorClock, applied: Mapping[str, int]) -> Dot | None:
@@ -96,19 +96,21 @@ def not_held(self: causal_buffer.CausalBuffer, dot: Dot) -> bool:
 # ------------------------------------------------------------------------------------ local writes
 
 
-def write_without_context(self: replica.Replica, event: core.LocalWrite, state: ReplicaState) -> list[todo.Effect]:
+def write_without_context(
+    self: local_writes.LocalWrites, event: core.LocalWrite, state: ReplicaState
+) -> list[todo.Effect]:
     """A replica that takes a write at once, whatever its client has seen."""
     return _WRITE(self, event._replace(context=VectorClock()), state)
 
 
-_WRITE = replica.Replica._write
+_WRITE = local_writes.LocalWrites.take
 
 
 def write_with_own_entry_only(
-    dot: Dot, clock: VectorClock, timestamp: HybridTimestamp, operations: tuple[Operation, ...]
+    dot: Dot, clock: VectorClock, timestamp: HybridTimestamp, operations: tuple[Operation, ...], request_id: str
 ) -> Write:
     """A write whose clock names its own line and no other."""
-    return Write(dot, VectorClock({dot.replica: clock[dot.replica]}), timestamp, operations)
+    return Write(dot, VectorClock({dot.replica: clock[dot.replica]}), timestamp, operations, request_id)
 
 
 def local_time_only(last: HybridTimestamp, remote: HybridTimestamp) -> HybridTimestamp:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node.core import effects as todo
+from node.core.places import key_of
 from node.core.write import Put, Write
 from tests.simulation.coverage import Coverage, Seen
 from tests.simulation.invariants import Invariant, ViolationError
@@ -55,8 +56,8 @@ class Checks:
             else:
                 self._delivered(disk, entry)
         has_merged = any(isinstance(entry, Adopted) for entry in transaction.log)
-        for key in self._oracle.keys if has_merged else transaction.touched_keys:
-            self.siblings(disk, key)
+        for place in self._oracle.keys if has_merged else transaction.touched_places:
+            self.siblings(disk, key_of(place))
         if transaction.log and sum(count for _, count in disk.clock.items()) != disk.applied.bit_count():
             raise ViolationError(
                 Invariant.CONVERGENCE, f"{disk.replica} has applied {disk.applied.bit_count()} writes at {disk.clock}"

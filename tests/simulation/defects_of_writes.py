@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.core import causal_buffer, delivery, outbox, replica, versions
+from node.core import causal_buffer, delivery, local_writes, outbox, replica, taking_effect, versions
 from node.core import effects as todo
 from node.core.dependency_index import DependencyIndex
 from tests.simulation import broken, broken_caller
@@ -52,12 +52,12 @@ DEFECTS_OF_WRITES: tuple[Defect, ...] = (
     defect(
         "a client's context is ignored",
         (Invariant.CAUSAL_ORDER,),
-        (replica.Replica, "_write", broken.write_without_context),
+        (local_writes.LocalWrites, "take", broken.write_without_context),
     ),
     defect(
         "a write's clock forgets what its node had applied",
         (Invariant.CAUSAL_ORDER, Invariant.CONVERGENCE, Invariant.EXACT_CLOCKS),
-        (replica, "Write", broken.write_with_own_entry_only),
+        (local_writes, "Write", broken.write_with_own_entry_only),
     ),
     defect(
         "timestamps follow the local wall clock only",
@@ -67,7 +67,7 @@ DEFECTS_OF_WRITES: tuple[Defect, ...] = (
     defect(
         "the winner is the latest arrival",
         (Invariant.CONVERGENCE,),
-        (delivery, "after_put", broken.newest_arrival_first),
+        (taking_effect, "after_put", broken.newest_arrival_first),
     ),
     defect(
         "equal timestamps are not told apart",
@@ -77,12 +77,12 @@ DEFECTS_OF_WRITES: tuple[Defect, ...] = (
     defect(
         "a put replaces concurrent versions",
         (Invariant.CONVERGENCE,),
-        (delivery, "after_put", broken.put_replaces_all),
+        (taking_effect, "after_put", broken.put_replaces_all),
     ),
     defect(
         "a delete removes concurrent versions",
         (Invariant.CONVERGENCE,),
-        (delivery, "after_delete", broken.delete_removes_all),
+        (taking_effect, "after_delete", broken.delete_removes_all),
     ),
     defect(
         "a confirmation counts for everything before it",

@@ -11,21 +11,24 @@ from node.core.hybrid_clock import ZERO
 from node.core.state import SavedReplica
 from node.core.vector_clock import VectorClock
 from tests.simulation.transaction import HeldRecord, Transaction, held_write
+from tests.support.dict_memory import DictMemory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from node.core.dot import Dot
     from node.core.members import SavedMember
+    from node.core.places import Place
     from node.core.state import FormerLine
     from node.core.versions import Versions
     from node.core.write import Write
 
 
-class DurableState:
+class DurableState(DictMemory):
     """What one data directory contains."""
 
     def __init__(self, replica: str) -> None:
+        super().__init__()
         self.replica = replica
         self.clock = VectorClock()
         self.timestamp = ZERO
@@ -33,10 +36,10 @@ class DurableState:
         self.former: Sequence[FormerLine] = ()
         self.trimmed = VectorClock()
         self.members: Sequence[SavedMember] = ()
-        self.versions: dict[str, Versions] = {}
+        self.versions: dict[Place, Versions] = {}
         self.history: dict[Dot, Write] = {}
         self.held: dict[Dot, HeldRecord] = {}
-        self.staged: dict[str, Versions] = {}
+        self.staged: dict[Place, Versions] = {}
         """The parts of a peer's snapshot that have come so far."""
         # The checks' own record of what this disk contains (bit i: the oracle's write i). It stands here
         # because it must travel with the disk when that is copied and put back.
@@ -59,6 +62,7 @@ class DurableState:
             self.trimmed,
             tuple(self.members),
             holds_more=len(self.held) > len(held),
+            requests_since_ms=self.requests_since_ms,
         )
 
     def copy(self) -> DurableState:
@@ -69,6 +73,7 @@ class DurableState:
         other.versions, other.history, other.held = dict(self.versions), dict(self.history), dict(self.held)
         other.staged = dict(self.staged)
         other.applied = self.applied
+        self.copy_memory_to(other)
         return other
 
     def fingerprint(self) -> bytes:
@@ -77,4 +82,4 @@ class DurableState:
         The order in which writes arrived must not show; the order of siblings must. History is no part of it: how
         far each has forgotten it is its own affair.
         """
-        return repr((sorted(self.versions.items()), self.clock, self.timestamp)).encode()
+        return repr((sorted(self.versions.items(), key=repr), self.clock, self.timestamp)).encode()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from node.core.anti_entropy import AntiEntropyLimits
 from node.core.identity import IdentityLimits
+from node.core.local_writes import LocalWriteLimits
 from node.core.members import MemberLimits
 from node.core.repair import RepairLimits
 from node.core.replica import ReplicaLimits
@@ -21,7 +22,7 @@ ANSWER_MAX_MS = 160
 def draw_limits(random: Random) -> ReplicaLimits:
     """Draw what bounds a replica, and how patient it is; a simulated millisecond stands for about 20 real ones."""
     return ReplicaLimits(
-        outbox_max_writes=random.choice((4, 1_000, 1_000)),
+        local_writes=LocalWriteLimits(outbox_max_writes=random.choice((4, 1_000, 1_000))),
         publish_window_messages=random.choice((1, 3, 64)),
         pack_max_writes=random.choice((1, 2, 500)),
         held_max_writes=random.choice((1, 4, 1_000)),

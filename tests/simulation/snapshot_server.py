@@ -9,6 +9,7 @@ from tests.simulation.coverage import Seen
 
 if TYPE_CHECKING:
     from node.core.control import SnapshotWanted
+    from node.core.places import Place
     from tests.simulation.durable_state import DurableState
     from tests.simulation.world import World
 
@@ -17,7 +18,7 @@ SERVED_AT_A_TIME = 2
 
 class _Served(NamedTuple):
     disk: DurableState
-    keys: list[str]
+    keys: list[Place]
     until_us: int
 
 
@@ -44,7 +45,7 @@ class SnapshotServer:
                 return None
             copy = disk.copy()
             until_us = now_us + self._world.plan.snapshot_kept_us
-            served = self._served[wanted.request] = _Served(copy, sorted(copy.versions, key=str.encode), until_us)
+            served = self._served[wanted.request] = _Served(copy, sorted(copy.versions, key=repr), until_us)
         size = self._world.plan.snapshot_part_keys
         keys = served.keys[wanted.part * size : (wanted.part + 1) * size]
         return SnapshotGiven(

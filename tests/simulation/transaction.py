@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from node.core.causal_buffer import HeldWrite
 from node.core.dot import Dot
+from node.core.places import key_of
 from node.core.versions import merged
 from node.core.write import Put, Write
+from tests.support.dict_memory import DictMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from node.core.hybrid_clock import HybridTimestamp
     from node.core.members import SavedMember
+    from node.core.places import Place
     from node.core.state import FormerLine
     from node.core.vector_clock import VectorClock
     from node.core.versions import Versions
@@ -45,37 +48,39 @@ class Adopted(NamedTuple):
     clock: VectorClock
 
 
-class Transaction:
+class Transaction(DictMemory):
     """A ``ReplicaState``; the disk changes at ``commit`` and not before."""
 
     def __init__(self, disk: DurableState) -> None:
+        super().__init__()
         self._disk = disk
-        self._versions: dict[str, Versions] = {}
+        disk.copy_memory_to(self)
+        self._versions: dict[Place, Versions] = {}
         self._history: dict[Dot, Write | None] = {}
         self._held: dict[Dot, HeldRecord | None] = {}
         self._position: tuple[VectorClock, HybridTimestamp, int] | None = None
         self._identity: tuple[str, Sequence[FormerLine]] | None = None
         self._trimmed: VectorClock | None = None
         self._members: Sequence[SavedMember] | None = None
-        self._staged: dict[str, Versions] | None = None
+        self._staged: dict[Place, Versions] | None = None
         self.committed = False
         self.log: list[Write | Adopted] = []
         """What was applied, in order, repetitions included: for the checks."""
 
     # ---------------------------------------------------------------------------- versions
 
-    def versions(self, key: str) -> Versions:
+    def versions(self, place: Place) -> Versions:
         """See ``ReplicaState``."""
-        staged = self._versions.get(key)
-        return self._disk.versions.get(key, ()) if staged is None else staged
+        staged = self._versions.get(place)
+        return self._disk.versions.get(place, ()) if staged is None else staged
 
-    def dots(self, key: str) -> list[Dot]:
+    def dots(self, place: Place) -> list[Dot]:
         """See ``ReplicaState``."""
-        return [version.dot for version in self.versions(key)]
+        return [version.dot for version in self.versions(place)]
 
-    def set_versions(self, key: str, versions: Versions) -> None:
+    def set_versions(self, place: Place, versions: Versions) -> None:
         """See ``ReplicaState``."""
-        self._versions[key] = versions
+        self._versions[place] = versions
 
     # ----------------------------------------------------------------------------- history
 
@@ -154,19 +159,23 @@ class Transaction:
 
     # ---------------------------------------------------------------------------- snapshots
 
-    def stage_snapshot(self, entries: Sequence[tuple[str, Versions]], *, is_first: bool) -> None:
+    def stage_snapshot(self, entries: Sequence[tuple[Place, Versions]], *, is_first: bool) -> None:
         """See ``ReplicaState``."""
         before = {} if is_first else self._staged_before()
         self._staged = {**before, **dict(entries)}
+        for place, versions in entries:
+            for version in versions:
+                if version.expires_ms:
+                    self.schedule_expiry(version.expires_ms, version.dot, key_of(place))
 
-    def _staged_before(self) -> dict[str, Versions]:
+    def _staged_before(self) -> dict[Place, Versions]:
         return self._disk.staged if self._staged is None else self._staged
 
     def adopt_snapshot(self, known_here: VectorClock, known_there: VectorClock) -> None:
         """See ``ReplicaState``."""
         staged = self._staged_before()
-        for key in sorted({*self._disk.versions, *self._versions, *staged}):
-            self._versions[key] = merged(self.versions(key), known_here, staged.get(key, ()), known_there)
+        for place in sorted({*self._disk.versions, *self._versions, *staged}, key=repr):
+            self._versions[place] = merged(self.versions(place), known_here, staged.get(place, ()), known_there)
         self._staged = {}
         self.log.append(Adopted(known_there))
 
@@ -178,8 +187,8 @@ class Transaction:
         return [entry for entry in self.log if isinstance(entry, Write)]
 
     @property
-    def touched_keys(self) -> list[str]:
-        """The keys whose versions this transaction replaces."""
+    def touched_places(self) -> list[Place]:
+        """The places whose versions this transaction replaces."""
         return list(self._versions)
 
     def commit(self) -> None:
@@ -187,7 +196,8 @@ class Transaction:
         assert not self.committed, "a transaction is committed once"
         self.committed = True
         disk = self._disk
-        _update(disk.versions, {key: versions or None for key, versions in self._versions.items()})
+        self.copy_memory_to(disk)
+        _update(disk.versions, {place: versions or None for place, versions in self._versions.items()})
         _update(disk.history, self._history)
         _update(disk.held, self._held)
         if self._position is not None:

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from node.core.causal_buffer import HeldWrite
 from node.core.dot import Dot
 from node.core.hybrid_clock import ZERO, HybridTimestamp
+from node.core.places import key_of
 from node.core.state import FormerLine, SavedReplica
 from node.core.vector_clock import VectorClock
 from node.core.versions import Versions, merged
 from node.core.write import Put
+from tests.support.dict_memory import DictMemory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from node.core.members import SavedMember
+    from node.core.places import Place
     from node.core.write import Write
 
 
@@ -26,10 +29,11 @@ class HeldRecord(NamedTuple):
     since_ms: int
 
 
-class DictState:
+class DictState(DictMemory):
     """What one data directory contains; a ``ReplicaState``."""
 
     def __init__(self, replica: str) -> None:
+        super().__init__()
         self.replica = replica
         self.clock = VectorClock()
         self.timestamp = ZERO
@@ -37,11 +41,11 @@ class DictState:
         self.former: tuple[FormerLine, ...] = ()
         self.trimmed = VectorClock()
         self.members: tuple[SavedMember, ...] = ()
-        self.values: dict[str, Versions] = {}
+        self.values: dict[Place, Versions] = {}
         self.kept: dict[Dot, Write] = {}
         """History, in the order in which it was applied."""
         self.held: dict[Dot, HeldRecord] = {}
-        self.staged: dict[str, Versions] = {}
+        self.staged: dict[Place, Versions] = {}
 
     def copy(self) -> DictState:
         """An independent copy; all values are immutable, so that copies of the dicts are enough."""
@@ -65,28 +69,29 @@ class DictState:
             self.former,
             self.trimmed,
             self.members,
+            requests_since_ms=self.requests_since_ms,
         )
 
     def fingerprint(self) -> bytes:
         """The bytes that replicas which contain the same writes must share, in whatever order these came."""
-        return repr((sorted(self.values.items()), self.clock, self.timestamp)).encode()
+        return repr((sorted(self.values.items(), key=repr), self.clock, self.timestamp)).encode()
 
     # ------------------------------------------------------------------- what the core calls
 
-    def versions(self, key: str) -> Versions:
+    def versions(self, place: Place) -> Versions:
         """See ``ReplicaState``."""
-        return self.values.get(key, ())
+        return self.values.get(place, ())
 
-    def dots(self, key: str) -> list[Dot]:
+    def dots(self, place: Place) -> list[Dot]:
         """See ``ReplicaState``."""
-        return [version.dot for version in self.versions(key)]
+        return [version.dot for version in self.versions(place)]
 
-    def set_versions(self, key: str, versions: Versions) -> None:
+    def set_versions(self, place: Place, versions: Versions) -> None:
         """See ``ReplicaState``."""
         if versions:
-            self.values[key] = versions
+            self.values[place] = versions
         else:
-            self.values.pop(key, None)
+            self.values.pop(place, None)
 
     def append_history(self, write: Write) -> None:
         """See ``ReplicaState``."""
@@ -141,16 +146,21 @@ class DictState:
         """See ``ReplicaState``."""
         self.members = tuple(members)
 
-    def stage_snapshot(self, entries: Sequence[tuple[str, Versions]], *, is_first: bool) -> None:
+    def stage_snapshot(self, entries: Sequence[tuple[Place, Versions]], *, is_first: bool) -> None:
         """See ``ReplicaState``."""
         if is_first:
             self.staged.clear()
         self.staged.update(entries)
+        for place, versions in entries:
+            for version in versions:
+                if version.expires_ms:
+                    self.schedule_expiry(version.expires_ms, version.dot, key_of(place))
 
     def adopt_snapshot(self, known_here: VectorClock, known_there: VectorClock) -> None:
         """See ``ReplicaState``."""
-        for key in {*self.values, *self.staged}:
-            self.set_versions(key, merged(self.versions(key), known_here, self.staged.get(key, ()), known_there))
+        for place in {*self.values, *self.staged}:
+            there = self.staged.get(place, ())
+            self.set_versions(place, merged(self.versions(place), known_here, there, known_there))
         self.staged.clear()
 
 

@@ -18,6 +18,7 @@ from node.core.effects import (
 )
 from node.core.events import Confirmed, Echoed, LocalWrite, PublisherDown, PublisherUp, Received
 from node.core.hybrid_clock import HybridTimestamp
+from node.core.local_writes import LocalWriteLimits
 from node.core.replica import ReplicaLimits
 from node.core.vector_clock import SequenceRange, VectorClock
 from node.core.write import Delete
@@ -82,7 +83,7 @@ def test_a_write_whose_context_is_reached_is_accepted() -> None:
 
 def test_a_full_outbox_refuses_writes_until_there_is_room() -> None:
     """Nothing is lost at the limit: the client is told, and a confirmation lets the next one in."""
-    bench = Bench(limits=ReplicaLimits(outbox_max_writes=1))
+    bench = Bench(limits=ReplicaLimits(local_writes=LocalWriteLimits(outbox_max_writes=1)))
     bench.step(PublisherUp())
     (sent,) = only(bench.write(put("x", "1")), Publish)
     (refused,) = only(bench.write(put("x", "2")), RefusedWrite)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from node.core.versions import Versions, after_delete, after_put, merged
+from node.core.versions import Version, Versions, after_delete, after_put, merged
 from node.core.write import Put
 from tests.unit.core.builders import clock, put, write
 
@@ -19,7 +19,7 @@ def test_a_put_is_the_only_version_of_a_new_key() -> None:
     operation = Put("x", b"5")
     made = write("a:1", operation, after="b=2")
     (version,) = after_put((), made, operation)
-    assert version == (made.dot, made.clock, made.timestamp, b"5")
+    assert version == Version(made.dot, made.clock, made.timestamp, b"5")
 
 
 def test_a_put_drops_the_versions_that_it_has_seen() -> None:

@@ -6,15 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from hypothesis import strategies as st
 
-from node.codec import SEQ_MAX, encode_write
-from node.control_codec import (
-    NAME_MAX_CHARACTERS,
-    RANGES_MAX,
-    encode_control,
-    encode_entry,
-    encode_repair,
-    encode_snapshot_part,
-)
+from node.codec import encode_write
+from node.control_codec import NAME_MAX_CHARACTERS, RANGES_MAX, encode_control, encode_repair, encode_snapshot_part
 from node.core.control import (
     ClockTold,
     HelloSeen,
@@ -28,6 +21,8 @@ from node.core.dot import Dot
 from node.core.hybrid_clock import COUNTER_MAX, PHYSICAL_MS_MAX, HybridTimestamp
 from node.core.vector_clock import SequenceRange, VectorClock
 from node.core.versions import Version
+from node.operation_codec import SEQ_MAX
+from node.snapshot_codec import encode_entry
 from tests.support.writes import NODE1, NODE2, NODE3, put_write
 from tests.unit.shell.messages import replica_ids, value_texts, writes
 

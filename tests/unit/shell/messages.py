@@ -7,11 +7,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from node.codec import KEY_MAX_BYTES, SEQ_MAX
+from node.codec import REQUEST_ID_MAX_CHARACTERS
 from node.core.dot import Dot
 from node.core.hybrid_clock import PHYSICAL_MS_MAX, HybridTimestamp
 from node.core.vector_clock import VectorClock
-from node.core.write import Delete, Put, Write
+from node.core.write import AddMembers, Delete, Expire, Increment, Put, RemoveMembers, Write
+from node.operation_codec import INCREMENT_MAX, KEY_MAX_BYTES, MEMBER_MAX_BYTES, SEQ_MAX, TTL_MAX_MS, canonical
 
 SENDER = "node2~bbbbbb"
 
@@ -52,7 +53,22 @@ value_texts = st.builds(
     st.booleans(),
     st.sampled_from([None, 1]),
 )
-operations = st.one_of(st.builds(Put, keys, value_texts), st.builds(Delete, keys))
+dots = st.builds(Dot, replica_ids, st.integers(1, SEQ_MAX))
+set_members = st.lists(
+    json_values.map(lambda value: canonical(json.dumps(value).encode())).filter(
+        lambda member: len(member.encode()) <= MEMBER_MAX_BYTES
+    ),
+    min_size=1,
+    max_size=4,
+).map(tuple)
+operations = st.one_of(
+    st.builds(Put, keys, value_texts, st.integers(0, TTL_MAX_MS)),
+    st.builds(Delete, keys),
+    st.builds(Expire, keys, dots),
+    st.builds(Increment, keys, st.integers(-INCREMENT_MAX, INCREMENT_MAX)),
+    st.builds(AddMembers, keys, set_members),
+    st.builds(RemoveMembers, keys, set_members),
+)
 
 
 @st.composite
@@ -63,4 +79,5 @@ def writes(draw: st.DrawFn, replica: str | None = None) -> Write:
     others = draw(st.dictionaries(replica_ids, st.integers(1, SEQ_MAX), max_size=8))
     timestamp = HybridTimestamp(draw(st.integers(0, PHYSICAL_MS_MAX)), draw(st.integers(0, SEQ_MAX)))
     ops = draw(st.lists(operations, min_size=1, max_size=5))
-    return Write(Dot(name, seq), VectorClock({**others, name: seq}), timestamp, tuple(ops))
+    request_id = draw(st.text(max_size=REQUEST_ID_MAX_CHARACTERS))
+    return Write(Dot(name, seq), VectorClock({**others, name: seq}), timestamp, tuple(ops), request_id)

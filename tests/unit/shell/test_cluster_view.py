@@ -60,6 +60,6 @@ def test_a_wall_clock_that_is_apart_is_shown_measured_and_warned_about(running: 
 def test_who_says_something_becomes_a_member_and_gets_a_queue(running: RunningReplica) -> None:
     """A node joins by saying where it is."""
     running.tell_clock("node4~dddddd", {})
-    running.wait(lambda: [member.node for member in running.service.members][-1] == "node4", "a member")
+    running.wait(lambda: [member.node for member in running.service.members][-1:] == ["node4"], "a member")
     running.wait(lambda: "node4" in running.fanout.queues, "its queue is kept")
     running.wait(lambda: "node4" in running.node.thread._decoding.node_users, "nobody else can speak for it")

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from node.codec import SEQ_MAX, decode_echo, decode_message, decode_write
+from node.codec import decode_echo, decode_message, decode_write
 from node.errors import MessageRejectedError
+from node.operation_codec import SEQ_MAX
 from tests.unit.shell.messages import SENDER, body_of, json_values, valid_message, valid_write
 
 VALID = body_of(valid_message(valid_write(1), valid_write(2)))

@@ -7,8 +7,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.codec import KEY_MAX_BYTES, SEQ_MAX, decode_echo, decode_message, decode_write, encode_message, encode_write
+from node.codec import decode_echo, decode_message, decode_write, encode_message, encode_write
 from node.core.write import Put, Write
+from node.operation_codec import KEY_MAX_BYTES, SEQ_MAX
 from tests.support.writes import NODE1, NODE2, delete_write, put_write, write_of
 from tests.unit.shell.messages import SENDER, body_of, valid_message, valid_write, value_texts, writes
 
@@ -64,7 +65,7 @@ def test_a_body_reads_well_for_an_operator() -> None:
     first, second = put_write(NODE2, 1, "x", b'"5"', node1=3), delete_write(NODE2, 2, "y")
     body = encode_message(NODE2, [encode_write(first), encode_write(second)])
     assert json.loads(body) == {
-        "format": 2,
+        "format": 3,
         "sender": NODE2,
         "writes": [
             {

@@ -6,17 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node.codec import (
-    CLOCK_MAX_ENTRIES,
-    KEY_MAX_BYTES,
-    NESTING_MAX,
-    SEQ_MAX,
-    decode_echo,
-    decode_message,
-    decode_write,
-)
+from node.codec import CLOCK_MAX_ENTRIES, NESTING_MAX, decode_echo, decode_message, decode_write
 from node.core.hybrid_clock import PHYSICAL_MS_MAX
 from node.errors import MessageRejectedError
+from node.operation_codec import KEY_MAX_BYTES, SEQ_MAX
 from tests.unit.shell.messages import SENDER, body_of, valid_message, valid_write
 
 if TYPE_CHECKING:
@@ -45,7 +38,7 @@ def refusal(body: bytes, decode: Callable[[bytes], object] = decode_message) -> 
     ("field", "value", "words"),
     [
         ("format", ABSENT, "missing required field `format`"),
-        ("format", 3, "message format 3 is unknown here: this node reads formats 1 and 2"),
+        ("format", 4, "message format 4 is unknown here: this node reads formats 1, 2 and 3"),
         ("format", 0, "message format 0 is unknown here"),
         ("format", "1", "Expected `int`, got `str` - at `$.format`"),
         ("sender", ABSENT, "missing required field `sender`"),
@@ -104,7 +97,7 @@ def test_a_message_that_breaks_a_rule_is_refused(field: str, value: Any, words: 
         ("ops", [], "length >= 1 - at `$.ops`"),
         ("ops", {"op": "delete", "key": "x"}, "Expected `array`, got `object` - at `$.ops`"),
         ("ops", [{"key": "x", "value": 1}], "missing required field `op` - at `$.ops[0]`"),
-        ("ops", [{"op": "incr", "key": "x"}], "Invalid value 'incr' - at `$.ops[0].op`"),
+        ("ops", [{"op": "append", "key": "x"}], "Invalid value 'append' - at `$.ops[0].op`"),
         ("ops", [{"op": "put", "value": 1}], "missing required field `key` - at `$.ops[0]`"),
         ("ops", [{"op": "put", "key": "x"}], "missing required field `value` - at `$.ops[0]`"),
         ("ops", [{"op": "delete", "key": ""}], "length >= 1 - at `$.ops[0].key`"),
@@ -120,8 +113,8 @@ def test_a_write_that_breaks_a_rule_is_refused(field: str, value: Any, words: st
     assert words in refusal(body_of(valid_message(write)))
 
 
-@pytest.mark.parametrize("format_", [1, 2])
-def test_messages_of_the_previous_format_are_read(format_: int) -> None:
+@pytest.mark.parametrize("format_", [1, 2, 3])
+def test_messages_of_the_previous_formats_are_read(format_: int) -> None:
     """The nodes of a cluster are replaced one after the other."""
     assert len(decode_message(body_of(valid_message() | {"format": format_}))) == 1
 

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from node.codec import CLOCK_MAX_ENTRIES, NESTING_MAX, SEQ_MAX
-from node.control_codec import FORMAT, NAME_MAX_CHARACTERS, RANGES_MAX, decode_control, encode_entry
+from node.codec import CLOCK_MAX_ENTRIES, NESTING_MAX
+from node.control_codec import FORMAT, NAME_MAX_CHARACTERS, RANGES_MAX, decode_control
 from node.core.control import ClockTold, ControlMessage, RepairGiven, SnapshotGiven
 from node.core.hybrid_clock import PHYSICAL_MS_MAX
 from node.core.members import NODES_MAX
 from node.errors import MessageRejectedError
+from node.operation_codec import SEQ_MAX
+from node.snapshot_codec import encode_entry
 from tests.support.writes import NODE1, NODE2
 from tests.unit.shell.control_messages import CLOCK, EXAMPLES, VERSIONS, body_of, control_messages, without_encoding
 from tests.unit.shell.messages import json_values, valid_write

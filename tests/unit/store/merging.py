@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from node.core.dot import Dot
 from node.core.hybrid_clock import HybridTimestamp
+from node.core.places import Place
 from node.core.vector_clock import VectorClock
 from node.core.versions import Version, Versions
 from node.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 MAX_BYTES = 64 * 1024 * 1024
 ENDLESS_KEYS = 1_000_000
 
-State = dict[str, Versions]
+State = dict[Place, Versions]
+AnyState = Mapping[Place, Versions] | Mapping[str, Versions]
 
 
 def open_store(path: Path) -> Store:
@@ -38,21 +40,26 @@ def versions(*names: str) -> Versions:
     )
 
 
-def write_state(store: Store, state: Mapping[str, Versions]) -> None:
+def write_state(store: Store, state: AnyState) -> None:
     """Make this the store's content, key by key."""
     with store.transaction() as transaction:
         for key, siblings in state.items():
             transaction.set_versions(key, siblings)
 
 
-def adopt(store: Store, there: Mapping[str, Versions], known_here: VectorClock, known_there: VectorClock) -> None:
+def adopt(
+    store: Store,
+    there: AnyState,
+    known_here: VectorClock,
+    known_there: VectorClock,
+) -> None:
     """Stage a peer's state, a key a part, each in a transaction of its own, and adopt it with the last."""
     stage(store, there)
     with store.transaction() as transaction:
         transaction.adopt_snapshot(known_here, known_there)
 
 
-def stage(store: Store, there: Mapping[str, Versions]) -> None:
+def stage(store: Store, there: AnyState) -> None:
     """Stage a peer's state, a key a part, each in a transaction of its own."""
     parts = [[entry] for entry in there.items()] or [[]]
     for number, part in enumerate(parts):
