@@ -86,6 +86,10 @@ class PreconditionFailedError(RequestError):
         self.current = current
 
 
+class AnswerTooLargeError(RequestError):
+    """The answer would be larger than one answer may be: the message says how to ask for less."""
+
+
 class LimitReachedError(RequestError):
     """A stated limit of this node is reached; the same request may succeed later."""
 

@@ -16,6 +16,7 @@ from node.core.dot import incarnation_of
 from node.errors import UnavailableError
 from node.held_report import held_reports
 from node.inbox import Look
+from node.reading import Reading
 from node.submission import Removal, Submission
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
     from node.ack_room import AckRoom
     from node.cluster_view import ClusterView
+    from node.core.conditions import Condition
     from node.core.replica import Replica
     from node.core.shown_clock import ShownClocks
     from node.core.vector_clock import VectorClock
-    from node.core.versions import Versions
     from node.core.write import Operation, Write
     from node.held_report import HeldReport
     from node.joining import Joining
@@ -48,16 +49,6 @@ class WriteResult(NamedTuple):
 
     write: Write
     acked: AckLevel
-
-
-class ReadResult(NamedTuple):
-    """The siblings of a key, winner first (empty: no value), and the clock that covers what was read.
-
-    ``clock`` is the winner's clock for a hit and the node's clock for a miss.
-    """
-
-    versions: Versions
-    clock: VectorClock
 
 
 class Counts:
@@ -101,7 +92,7 @@ class ReplicaService:
         self._shown_clocks = shown_clocks
         self._counts = counts
         self._cluster = cluster
-        self._joining = joining
+        self.reading = Reading(store, joining, self.wait_for)
         self._readiness = readiness
         self._started_at = time.monotonic()
         self._stopping = False
@@ -115,16 +106,21 @@ class ReplicaService:
         wait_seconds: float,
         ack: AckLevel = AckLevel.LOCAL,
         ack_timeout_seconds: float = 0.0,
+        *,
+        request_id: str = "",
+        condition: Condition | None = None,
     ) -> WriteResult:
         """Make one write that happens after ``context``; it is durable here when this returns.
 
-        Beyond that it waits until the write has reached ``ack``, or for ``ack_timeout_seconds``.
-        Raises ContextNotReachedError, LimitReachedError, StoreFullError, UnavailableError.
+        Beyond that it waits until the write has reached ``ack``, or for ``ack_timeout_seconds``. Under a ``request_id``
+        that was carried out before, nothing is written, and that write is the result (without its timestamp).
+        Raises ContextNotReachedError, PreconditionFailedError, InvalidRequestError (the request id stands for another
+        write), LimitReachedError, StoreFullError, UnavailableError.
         """
         if ack is not AckLevel.LOCAL:
             self._ack_room.admit()
         self.wait_for(context, wait_seconds)
-        submission = Submission(operations, context, ack)
+        submission = Submission(operations, context, ack, request_id, condition)
         self._thread.put(submission)
         with self.stepping_out():
             write = submission.result(COMMIT_TIMEOUT_SECONDS)
@@ -135,18 +131,6 @@ class ReplicaService:
                 return WriteResult(write, submission.waiter.wait(ack_timeout_seconds))
         finally:
             self._ack_room.leave(submission.waiter)
-
-    def read(self, key: str, context: VectorClock, wait_seconds: float) -> ReadResult:
-        """Read a key in a state that includes ``context``.
-
-        Raises ContextNotReachedError, LimitReachedError, StoreCorruptedError, UnavailableError (also while joining).
-        """
-        self.wait_for(context, wait_seconds)
-        if self._joining.must_not_read:
-            raise UnavailableError("this node is joining and has not caught up yet: use another node, or try again")
-        with self._store.reader() as cut:
-            versions = cut.versions(key)
-            return ReadResult(versions, versions[0].clock if versions else cut.clock())
 
     def wait_for(self, context: VectorClock, wait_seconds: float) -> None:
         """Return when this node has applied ``context``; raises ContextNotReachedError, LimitReachedError."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from flask import Response
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from node.http.causal_context import CONTEXT_HEADER, format_context
 
@@ -25,44 +25,6 @@ ShownClock = Annotated[
 ]
 ClockByReplica = Annotated[dict[str, int], Meta(description="number of writes by replica id")]
 DotText = Annotated[str, Meta(description="a write's name: replica id, colon, number", examples=["node1~t5k2m1:3"])]
-
-
-# ------------------------------------------------------------------------------------------ keys
-
-
-class WriteDone(Struct):
-    """A put or delete is applied and durable at this node, and on its way to the others."""
-
-    message: str
-    vc: ShownClock
-    acked: Annotated[
-        Literal["local", "broker", "all"] | UnsetType,
-        Meta(description="when ack was given: how far the write had come by the time of this answer"),
-    ] = UNSET
-
-
-class Sibling(Struct):
-    """One of the concurrent values of a key."""
-
-    value: Raw
-    vc: ShownClock
-    node: Annotated[str, Meta(description="the node that accepted it")]
-
-
-class Found(Struct):
-    """A key's value; with ``siblings=true`` all its concurrent values, the winner first."""
-
-    key: str
-    value: Raw
-    vc: ShownClock
-    siblings: list[Sibling] | UnsetType = UNSET
-
-
-class NotFound(Struct):
-    """The key has no value here."""
-
-    error: str
-    key: str
 
 
 # ------------------------------------------------------------------------------------------ errors

@@ -17,6 +17,7 @@ from werkzeug.routing import MapAdapter
 
 from node.errors import InvalidRequestError
 from node.http.answers import STATUS_LINES, Answer, Failure, Reply, constant_headers, encode
+from node.http.batches import BatchViews
 from node.http.causal_context import (
     CONTEXT_ENVIRON_KEY,
     CONTEXT_HEADER,
@@ -26,6 +27,7 @@ from node.http.causal_context import (
     parse_context,
     parse_wait,
 )
+from node.http.counters_and_sets import CounterAndSetViews
 from node.http.errors import OWN_FAULT, reply_to
 from node.http.keys import KeyViews
 from node.http.membership import MembershipViews
@@ -61,6 +63,8 @@ def create_app(
     metrics.watch(service)
     routes = [
         *KeyViews(service, metrics, value_max_bytes).routes(),
+        *BatchViews(service, value_max_bytes).routes(),
+        *CounterAndSetViews(service).routes(),
         *OperationViews(service, metrics, faults).routes(),
         *MembershipViews(service).routes(),
     ]

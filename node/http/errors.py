@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from node.errors import (
+    AnswerTooLargeError,
     CausalKVError,
     ContextNotReachedError,
     InvalidRequestError,
@@ -51,6 +52,7 @@ ANSWERS: dict[type[CausalKVError], _Row] = {
     NotServedError: _Row(404, may_succeed_later=False),
     TooLargeError: _Row(413, may_succeed_later=False),
     UnsupportedMediaTypeError: _Row(415, may_succeed_later=False),
+    AnswerTooLargeError: _Row(413, may_succeed_later=False),
     PreconditionFailedError: _Row(409, may_succeed_later=False),
     LimitReachedError: _Row(429, may_succeed_later=True),
     ContextNotReachedError: _Row(503, may_succeed_later=True),

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET, Raw
+from msgspec import Raw
 
-from node.ack_room import AckLevel
+from node.clocks import wall_ms
 from node.core.dot import node_id_of
-from node.core.write import Delete, Put
-from node.http.answers import Found, NotFound, Reply, Sibling, WriteDone, encode
-from node.http.requests import DeleteRequest, JsonBody, PutRequest, check_key, check_value, parse_get_query
-from node.http.routes import BODY_ERRORS, CANNOT_NOW, LIMIT_REACHED, MALFORMED, Documented, QueryParameter, Route
+from node.core.write import Delete
+from node.http.answers import Reply, encode
+from node.http.data_answers import Found, NotFound, Sibling, WriteDone
+from node.http.requests import JsonBody, check_key, parse_get_query
+from node.http.routes import CANNOT_NOW, LIMIT_REACHED, MALFORMED, Documented, QueryParameter, Route
+from node.http.write_requests import DeleteRequest, PutRequest, put_of
+from node.http.writing import CONFLICT, WRITE_ERRORS, write_and_say
+from node.operation_codec import canonical
 
 if TYPE_CHECKING:
     from node.core.vector_clock import VectorClock
     from node.core.versions import Versions
-    from node.core.write import Operation
     from node.http.routes import Exchange
     from node.metrics import NodeMetrics
     from node.service import ReplicaService
@@ -24,14 +27,6 @@ if TYPE_CHECKING:
 GET_PATH = "/get"
 PUT_MESSAGE = "Value stored with causal consistency"
 DELETE_MESSAGE = "Key deleted with causal consistency"
-
-_WRITE_ERRORS = (
-    MALFORMED,
-    *BODY_ERRORS,
-    LIMIT_REACHED,
-    CANNOT_NOW,
-    Documented(507, "the disk or the store's size limit is full; nothing was written"),
-)
 
 
 class KeyViews:
@@ -54,7 +49,7 @@ class KeyViews:
                 "POST",
                 self.put,
                 "Give a key a value",
-                (Documented(200, "durable at this node", (WriteDone,)), *_WRITE_ERRORS),
+                (Documented(200, "durable at this node", (WriteDone,)), CONFLICT, *WRITE_ERRORS),
                 body=PutRequest,
                 waits=True,
             ),
@@ -78,7 +73,11 @@ class KeyViews:
                 "POST",
                 self.delete,
                 "Remove a key's value",
-                (Documented(200, "durable at this node; also when there was no value", (WriteDone,)), *_WRITE_ERRORS),
+                (
+                    Documented(200, "durable at this node; also when there was no value", (WriteDone,)),
+                    CONFLICT,
+                    *WRITE_ERRORS,
+                ),
                 body=DeleteRequest,
                 waits=True,
             ),
@@ -87,43 +86,41 @@ class KeyViews:
     def put(self, exchange: Exchange) -> Reply:
         """POST /put."""
         request = self._put_body.read(exchange.environ)
-        operation = Put(check_key(request.key), check_value(request.value, self._value_max_bytes))
-        return self._write(operation, exchange, PUT_MESSAGE, request)
+        operation = put_of(request.key, request.value, request.ttl, self._value_max_bytes)
+        condition = request.condition(request.key, self._service.shown)
+        return write_and_say(self._service, exchange, (operation,), request, PUT_MESSAGE, condition=condition)
 
     def delete(self, exchange: Exchange) -> Reply:
         """POST /delete."""
         request = self._delete_body.read(exchange.environ)
-        return self._write(Delete(check_key(request.key)), exchange, DELETE_MESSAGE, request)
-
-    def _write(
-        self, operation: Operation, exchange: Exchange, message: str, request: PutRequest | DeleteRequest
-    ) -> Reply:
-        level = AckLevel.LOCAL if request.ack is UNSET else AckLevel[request.ack.upper()]
-        write, acked = self._service.write(
-            (operation,), exchange.context, exchange.wait_seconds, level, request.ack_timeout
-        )
-        done = WriteDone(message, self._service.shown(write.clock))
-        if request.ack is not UNSET:
-            done.acked = acked.word
-        return Reply(200, encode(done), write.clock)
+        operation = Delete(check_key(request.key))
+        condition = request.condition(request.key, self._service.shown)
+        return write_and_say(self._service, exchange, (operation,), request, DELETE_MESSAGE, condition=condition)
 
     def get(self, exchange: Exchange) -> Reply:
         """GET /get."""
         key, wants_siblings = parse_get_query(exchange.environ["QUERY_STRING"], GET_PATH)
-        versions, clock = self._service.read(key, exchange.context, exchange.wait_seconds)
+        versions, clock = self._service.reading.read(key, exchange.context, exchange.wait_seconds)
         self._metrics.read(hit=bool(versions))
         if not versions:
             return Reply(404, encode(NotFound("the key has no value here", key)), clock)
         winner = versions[0]
         found = Found(key, Raw(winner.value), self._service.shown(winner.clock))
+        if winner.expires_ms:
+            found.ttl = max(0, winner.expires_ms - wall_ms()) / 1000
         if wants_siblings:
             found.siblings = self._siblings(versions)
             clock = _merged(clock, versions)
         return Reply(200, encode(found), clock)
 
     def _siblings(self, versions: Versions) -> list[Sibling]:
+        """Each value once: that two nodes wrote the same at the same time is no conflict to anybody."""
         shown = self._service.shown
-        return [Sibling(Raw(each.value), shown(each.clock), node_id_of(each.dot.replica)) for each in versions]
+        different = {canonical(each.value): each for each in reversed(versions)}
+        return [
+            Sibling(Raw(each.value), shown(each.clock), node_id_of(each.dot.replica))
+            for each in reversed(different.values())
+        ]
 
 
 def _merged(clock: VectorClock, versions: Versions) -> VectorClock:

@@ -74,7 +74,7 @@ def _operation(route: Route, schema_of: dict[type, dict[str, Any]]) -> dict[str,
     if route.waits:
         parameters.append({"$ref": _WAIT_PARAMETER_REFERENCE})
     operation: dict[str, Any] = {
-        "operationId": f"{route.method.lower()}_{route.path.strip('/').replace('.', '_')}",
+        "operationId": f"{route.method.lower()}_{route.path.strip('/').replace('.', '_').replace('/', '_')}",
         "summary": route.summary,
         "parameters": parameters,
         "responses": {str(documented.status): _response(documented, schema_of) for documented in route.answers},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import Meta, Raw, Struct
 
 from node.core.dot import NODE_ID
 from node.errors import InvalidRequestError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 KEY_MAX_BYTES = 1024
 NESTING_MAX = 128
+KEYS_MAX = 1000
 ACK_TIMEOUT_DEFAULT_SECONDS = 5.0
 ACK_TIMEOUT_MAX_SECONDS = 60.0
 DELAY_MAX_SECONDS = 3600
@@ -30,30 +31,10 @@ _SHOWN_CHARACTERS_MAX = 80
 Key = Annotated[str, Meta(min_length=1, description=f"not empty, at most {KEY_MAX_BYTES} bytes of UTF-8")]
 
 
-AckWanted = Annotated[
-    Literal["local", "broker", "all"] | UnsetType,
-    Meta(description="answer when the write is on this disk, at the broker, or applied by every member"),
-]
-AckTimeout = Annotated[
-    float, Meta(ge=0, le=ACK_TIMEOUT_MAX_SECONDS, description="seconds to wait at most for ack; default 5")
-]
+class MultipleGetRequest(Struct, forbid_unknown_fields=True):
+    """Read several keys at the same moment."""
 
-
-class PutRequest(Struct, forbid_unknown_fields=True):
-    """Give a key a value."""
-
-    key: Key
-    value: Annotated[Raw, Meta(description="any JSON value; it is kept as the text that was sent")]
-    ack: AckWanted = UNSET
-    ack_timeout: AckTimeout = ACK_TIMEOUT_DEFAULT_SECONDS
-
-
-class DeleteRequest(Struct, forbid_unknown_fields=True):
-    """Remove a key's value."""
-
-    key: Key
-    ack: AckWanted = UNSET
-    ack_timeout: AckTimeout = ACK_TIMEOUT_DEFAULT_SECONDS
+    keys: Annotated[list[Key], Meta(min_length=1, max_length=KEYS_MAX)]
 
 
 class RemoveMemberRequest(Struct, forbid_unknown_fields=True):
@@ -88,9 +69,11 @@ T = TypeVar("T")
 class JsonBody(Generic[T]):
     """Reads request bodies of one type; ``example`` shows in errors what would be right."""
 
-    def __init__(self, kind: type[T], example: str) -> None:
+    def __init__(self, kind: type[T], example: str, parts: str | None = None) -> None:
+        """``parts`` names the member that is a list of objects, if there is one."""
         self.kind = kind
         self.example = example
+        self._parts = parts
         self._decoder = msgspec.json.Decoder(kind)
         self._quoted_names = [f'"{field.encode_name}"'.encode() for field in msgspec.structs.fields(kind)]  # type: ignore[arg-type]  # every kind is a Struct
 
@@ -110,18 +93,23 @@ class JsonBody(Generic[T]):
         return request
 
     def _member_given_twice(self, body: bytes) -> str | None:
-        r"""A name that the body's outermost object gives twice: which one counts would be a guess.
+        r"""A name that the body's outermost object, or one of its parts, gives twice: which counts would be a guess.
 
-        Looked for only in bodies where a name occurs twice at all, nested objects included, or might, written with
-        escapes, which for small ASCII letters are \u0061 to \u007a.
+        Looked for only in bodies that have parts, or where a name occurs twice at all, nested objects included, or
+        might, written with escapes, which for small ASCII letters are \u0061 to \u007a.
         """
         escaped = b"\\u006" in body or b"\\u007" in body
-        if not escaped and all(body.count(name) <= 1 for name in self._quoted_names):
+        if not escaped and self._parts is None and all(body.count(name) <= 1 for name in self._quoted_names):
             return None
         # Numbers stay text: Python's limits on numbers are not the client's mistake.
         members = json.loads(body, object_pairs_hook=list, parse_int=str, parse_float=str)
-        names = [name for name, _ in members]
-        return next((name for name in names if names.count(name) > 1), None)
+        parts = [part for name, value in members if name == self._parts for part in value]
+        return next(filter(None, map(_name_given_twice, (members, *parts))), None)
+
+
+def _name_given_twice(members: list[tuple[str, object]]) -> str | None:
+    names = [name for name, _ in members]
+    return None if len(set(names)) == len(names) else next(name for name in names if names.count(name) > 1)
 
 
 def _check_content_type(environ: WSGIEnvironment) -> None:
@@ -152,6 +140,13 @@ def check_key(key: str) -> str:
     return key
 
 
+def check_cursor(text: str, name: str) -> str:
+    """The beginning or the end of keys, when it is not too long. Raises InvalidRequestError."""
+    if (size := len(text.encode())) > KEY_MAX_BYTES:
+        raise InvalidRequestError(f"{name} has {size} bytes: at most {KEY_MAX_BYTES} are taken")
+    return text
+
+
 def check_value(raw: Raw, max_bytes: int) -> bytes:
     """The value as the client wrote it, once it is known to be JSON that every replica and client can read.
 
@@ -165,10 +160,28 @@ def check_value(raw: Raw, max_bytes: int) -> bytes:
         decoded = msgspec.json.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequestError(f"the value is not right: {_said(error)}: send JSON in UTF-8") from None
-    # Most values have fewer brackets than levels are allowed, which settles it without a walk.
-    if value.count(b"[") + value.count(b"{") > NESTING_MAX and _nests_deeper(decoded, NESTING_MAX):
-        raise InvalidRequestError(f"the value nests deeper than {NESTING_MAX} levels: use fewer")
+    _check_nesting(value, decoded)
+    if b"{" in value:
+        # Readers differ in which of two members of one name they show: no two of them would see the same value.
+        json.loads(value, object_pairs_hook=_refuse_names_given_twice, parse_int=str, parse_float=str)
     return value
+
+
+def _refuse_names_given_twice(members: list[tuple[str, object]]) -> None:
+    twice = _name_given_twice(members)
+    if twice is not None:
+        raise InvalidRequestError(f"an object in the value has {twice[:_SHOWN_CHARACTERS_MAX]!r} twice: use it once")
+
+
+def check_nesting(text: bytes) -> None:
+    """Raise InvalidRequestError when a JSON text nests deeper than every replica can read."""
+    _check_nesting(text, msgspec.json.decode(text))
+
+
+def _check_nesting(text: bytes, decoded: Any) -> None:
+    # Most values have fewer brackets than levels are allowed, which settles it without a walk.
+    if text.count(b"[") + text.count(b"{") > NESTING_MAX and _nests_deeper(decoded, NESTING_MAX):
+        raise InvalidRequestError(f"the value nests deeper than {NESTING_MAX} levels: use fewer")
 
 
 def _nests_deeper(value: Any, levels: int) -> bool:
@@ -214,12 +227,18 @@ def parse_get_query(text: str, path: str) -> tuple[str, bool]:
     if plain is not None:
         return plain[1], False
     parameters = parse_query(text, path, ("key", "siblings"))
-    if "key" not in parameters:
-        raise InvalidRequestError(f"no key is given: ask for {path}?key=x")
+    key = required_key(parameters, path)
     siblings = parameters.get("siblings", "false")
     if siblings not in ("true", "false"):
         raise InvalidRequestError(f"siblings is {siblings[:_SHOWN_CHARACTERS_MAX]!r}: use true or false")
-    return check_key(parameters["key"]), siblings == "true"
+    return key, siblings == "true"
+
+
+def required_key(parameters: dict[str, str], path: str) -> str:
+    """The parameter ``key``. Raises InvalidRequestError."""
+    if "key" not in parameters:
+        raise InvalidRequestError(f"no key is given: ask for {path}?key=x")
+    return check_key(parameters["key"])
 
 
 def parse_limit(text: str | None, default: int, maximum: int) -> int:

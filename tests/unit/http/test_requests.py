@@ -15,13 +15,13 @@ from node.http.requests import (
     NESTING_MAX,
     FaultsRequest,
     JsonBody,
-    PutRequest,
     check_key,
     check_value,
     parse_get_query,
     parse_limit,
     parse_query,
 )
+from node.http.write_requests import PutRequest
 
 PUT = JsonBody(PutRequest, '{"key": "x", "value": <any JSON>}')
 FAULTS = JsonBody(FaultsRequest, '{"clear": true}')

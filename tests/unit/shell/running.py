@@ -87,7 +87,7 @@ class RunningReplica:
 
     def value(self, key: str) -> bytes | None:
         """What a read of the key shows."""
-        versions = self.service.read(key, EMPTY, 0).versions
+        versions = self.service.reading.read(key, EMPTY, 0).versions
         return versions[0].value if versions else None
 
     def fill(self, value_bytes: int = 50_000) -> int:

@@ -36,11 +36,11 @@ def test_duplicates_in_any_order_change_nothing(running: RunningReplica) -> None
     for write in writes:
         running.receive(write)
     running.wait(lambda: running.service.clock[NODE2] == 5, "all applied")
-    before = running.service.read("x", running.service.clock, 0)
+    before = running.service.reading.read("x", running.service.clock, 0)
     for write in (writes[2], writes[0], writes[4], writes[4], writes[1]):
         running.receive(write)
     settled(running)
-    assert running.service.read("x", running.service.clock, 0) == before
+    assert running.service.reading.read("x", running.service.clock, 0) == before
     assert running.sample("writes_applied_total", origin="node2") == 5
     assert running.sample("duplicates_dropped_total") == 5
 
