@@ -102,6 +102,8 @@ class ReplicaThread:
         self._replica = Replica(store.load(), limits, start)
         effects.again = self.put
         self._effects.position(self._replica)
+        # Whoever asks before the first tick is answered, too.
+        ticked(self._replica)
         self._thread = threading.Thread(target=self._run, name="replica", daemon=True)
 
     # ------------------------------------------------------------------------ from any thread
