@@ -118,5 +118,10 @@ class Write(NamedTuple):
 
 def fingerprint(operations: tuple[Operation, ...]) -> bytes:
     """A digest that tells whether two requests ask for the same."""
-    content = repr([(type(operation).__name__, *operation) for operation in operations])
-    return hashlib.blake2b(content.encode(), digest_size=_FINGERPRINT_BYTES).digest()
+    digest = hashlib.blake2b(digest_size=_FINGERPRINT_BYTES)
+    for operation in operations:
+        for field in (type(operation).__name__, *operation):
+            # Values may be large, and their text as Python shows it several times as large.
+            content = field if isinstance(field, bytes) else repr(field).encode()
+            digest.update(b"%d:" % len(content) + content)
+    return digest.digest()
