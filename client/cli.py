@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from client import demo as founding_demo
 from client import render, render_nodes
 from client.answers import AckLevel
 from client.client import Reply
-from client.errors import NoNodeCouldError, UsageError
+from client.commands_demo import demo
+from client.errors import NoNodeCouldError
 from client.invocation import (
     Options,
     command,
@@ -214,19 +214,7 @@ def remove(
         say(f"if the process of {name} still runs, stop it")
 
 
-@app.command()
-@command
-def demo(options: Options) -> None:
-    """Play the founding scenario at node1, node2 and node3, in a session of its own."""
-    if options.node is not None or options.session is not None or options.json:
-        raise UsageError("demo takes no --node, --session or --json: it has its own nodes, session and form")
-
-    def show(text: str) -> None:
-        render.line(text)
-        sys.stdout.flush()
-
-    with open_client(options, default_timeout_seconds=founding_demo.TIMEOUT_SECONDS) as client:
-        founding_demo.play(client, show)
+app.command()(demo)
 
 
 @session_app.command("show")

@@ -41,7 +41,7 @@ class AcknowledgementTracker:
             self._epoch, self._floor = connection_epoch, 0
             self._above.clear()
         before = self._floor
-        new = set(tags)
+        new = {tag for tag in tags if tag > before}  # a delivery that was brought twice is settled twice
         above = self._above | new
         while self._floor + 1 in above:
             self._floor += 1

@@ -206,6 +206,11 @@ class EffectRunner:
             metrics.applied(node_id_of(replica), writes)
         self._applied_by_origin.clear()
 
+    def settle_unread(self, delivery: Delivery) -> None:
+        """Acknowledge a delivery that the replica never sees."""
+        self._settled.append(delivery)
+        self._acknowledge()
+
     def _settle(self, effect: Acknowledge) -> None:
         self._settled.append(effect.delivery)
 

@@ -1,76 +1,174 @@
-"""Faults for lessons and tests: delays between the consumer and the causal buffer.
+"""Faults for lessons and tests, in one place: what they do to messages between the consumer and the causal buffer.
 
-A delayed delivery stays unacknowledged, so that a crash loses nothing. Everything else passes by it,
-in any order with it.
+Messages of chosen nodes are dropped, delayed or brought twice, and the node itself is cut off from the broker.
+
+- *dropped*: settled with the queue as if it had been applied, so that nothing but repair brings the writes. Repair is
+  left alone: a message is lost, and what it held comes back by itself.
+- *delayed*: stays unacknowledged, so that a crash loses nothing; everything else passes by it, in any order with it.
+  Repair must not bring it earlier (``is_delayed``), else there would be nothing to see.
+- *duplicated*: brought once more a moment later.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import random
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import structlog
+
+from node.clocks import set_wall_offset, wall_offset_seconds
 from node.core.dot import node_id_of
+from node.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from node.transport.port import Delivery
 
+log = structlog.get_logger("causalkv.faults")
 
-class DelayLine:
-    """Holds deliveries of chosen nodes back for a time; safe from any thread."""
+DUPLICATE_AFTER_SECONDS = 0.2
+# First copies are bounded by the prefetch; second ones are acknowledged already, so by this.
+DUPLICATES_MAX = 1_000
+# As many nodes as can be members.
+NODES_MAX = 256
 
-    def __init__(self, forward: Callable[[Delivery], None]) -> None:
+
+class Cuttable(Protocol):
+    """The part of a transport that faults act on."""
+
+    def cut(self) -> None:
+        """See Transport."""
+
+    def restore(self) -> None:
+        """See Transport."""
+
+
+class Change(NamedTuple):
+    """What to change, in this order: ``clear`` ends all faults first; what is not named stays as it is.
+
+    By node id: ``delay`` in seconds; ``drop`` and ``duplicate`` as the probability for each message. 0 ends a fault.
+    """
+
+    clear: bool = False
+    delay: Mapping[str, float] = {}
+    drop: Mapping[str, float] = {}
+    duplicate: Mapping[str, float] = {}
+    cut: bool | None = None
+    wall_offset_seconds: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it asks for nothing."""
+        return self == Change()
+
+
+class _Waiting(NamedTuple):
+    due: float
+    order: int
+    delivery: Delivery
+    is_second: bool
+
+
+class Faults:
+    """Every fault that is in force at this node; safe from any thread."""
+
+    def __init__(
+        self,
+        forward: Callable[[Delivery], None],
+        *,
+        lose: Callable[[Delivery], None],
+        transport: Cuttable,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """``forward`` brings a delivery to the replica; ``lose`` settles one that it must not see.
+
+        ``chance`` draws from [0, 1).
+        """
         self._forward = forward
+        self._lose = lose
+        self._transport = transport
+        self._chance = chance
         self._changed = threading.Condition()
         self._delays_seconds: dict[str, float] = {}
-        self._delayed: list[tuple[float, int, Delivery]] = []
+        self._drops: dict[str, float] = {}
+        self._duplicates: dict[str, float] = {}
+        self._is_cut = False
+        self._waiting: list[_Waiting] = []
+        self._second_copies = 0
         self._order = itertools.count()
+        self._dropped = 0
+        self._duplicated = 0
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="delay-line", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="faults", daemon=True)
         self._thread.start()
 
     def delivered(self, delivery: Delivery) -> None:
-        """Let a delivery through, now or later."""
+        """Let a delivery through: now, later, twice, or not at all."""
+        node = _origin(delivery)
         with self._changed:
-            delay_seconds = self._delays_seconds.get(_origin(delivery), 0.0)
-            if delay_seconds > 0:
-                heapq.heappush(self._delayed, (time.monotonic() + delay_seconds, next(self._order), delivery))
-                self._changed.notify()
-                return
-        self._forward(delivery)
+            is_lost = self._strikes(self._drops, node)
+            self._dropped += is_lost
+            delay_seconds = self._delays_seconds.get(node, 0.0)
+            if not is_lost:
+                if self._second_copies < DUPLICATES_MAX and self._strikes(self._duplicates, node):
+                    self._duplicated += 1
+                    self._put_off(delivery, delay_seconds + DUPLICATE_AFTER_SECONDS, is_second=True)
+                if delay_seconds > 0:
+                    self._put_off(delivery, delay_seconds, is_second=False)
+                    return
+        if is_lost:
+            self._lose(delivery)
+        else:
+            self._forward(delivery)
 
-    def set_delays(self, delays_seconds: dict[str, float]) -> None:
-        """Deliveries whose writes come from these node ids arrive late from now on; 0 ends a node's delay."""
+    def change(self, change: Change) -> None:
+        """Put faults in force, or end them. What is delayed already stays so, but for ``clear``.
+
+        Raises InvalidRequestError, and changes nothing, when they would name more than ``NODES_MAX`` nodes.
+        """
         with self._changed:
-            self._delays_seconds = {
-                node: seconds for node, seconds in {**self._delays_seconds, **delays_seconds}.items() if seconds > 0
-            }
+            delays = _merged({} if change.clear else self._delays_seconds, change.delay)
+            drops = _merged({} if change.clear else self._drops, change.drop)
+            duplicates = _merged({} if change.clear else self._duplicates, change.duplicate)
+            if max(len(delays), len(drops), len(duplicates)) > NODES_MAX:
+                raise InvalidRequestError(f"faults name at most {NODES_MAX} nodes of each kind: end some first")
+            if change.clear:
+                self._clear()
+            self._delays_seconds, self._drops, self._duplicates = delays, drops, duplicates
+            if change.wall_offset_seconds is not None:
+                set_wall_offset(change.wall_offset_seconds)
+            if change.cut is not None:
+                self._cut(change.cut)
+        log.warning("faults on purpose were changed", **self.describe())
 
     def is_delayed(self, node: str) -> bool:
-        """Whether deliveries of a node arrive late now."""
+        """Whether writes of a node arrive late now: then repair must not bring them earlier."""
         return node in self._delays_seconds
 
-    def clear(self) -> None:
-        """Forget all delays and let everything delayed through at once, in the order of its arrival."""
-        with self._changed:
-            self._delays_seconds = {}
-            self._delayed = [(0.0, order, delivery) for _, order, delivery in self._delayed]
-            heapq.heapify(self._delayed)
-            self._changed.notify()
-
     def connection_lost(self) -> None:
-        """What was delayed will be delivered again over the next connection: forget it."""
+        """What waits here will be delivered again over the next connection, or was brought once: forget it."""
         with self._changed:
-            self._delayed.clear()
+            self._waiting.clear()
+            self._second_copies = 0
 
     def describe(self) -> dict[str, object]:
-        """What is in force, and how many deliveries are delayed now."""
+        """What is in force, how many deliveries wait here now, and how many were dropped and duplicated so far."""
         with self._changed:
-            return {"delay": dict(self._delays_seconds), "delayed": len(self._delayed)}
+            return {
+                "delay": dict(self._delays_seconds),
+                "drop": dict(self._drops),
+                "duplicate": dict(self._duplicates),
+                "cut": self._is_cut,
+                "wall_offset": wall_offset_seconds(),
+                "delayed": len(self._waiting),
+                "dropped": self._dropped,
+                "duplicated": self._duplicated,
+            }
 
     def stop(self) -> None:
         """End the thread; what is delayed stays unacknowledged in the queue."""
@@ -79,15 +177,42 @@ class DelayLine:
             self._changed.notify()
         self._thread.join()
 
+    def _clear(self) -> None:
+        """Set time, link and what waits right: what is delayed comes through at once, in the order of its arrival."""
+        self._waiting = [waiting._replace(due=0.0) for waiting in self._waiting]
+        heapq.heapify(self._waiting)
+        self._changed.notify()
+        set_wall_offset(0)
+        self._cut(is_cut=False)
+
+    def _cut(self, is_cut: bool) -> None:  # noqa: FBT001  # the one thing that it says
+        if is_cut != self._is_cut:
+            self._is_cut = is_cut
+            (self._transport.cut if is_cut else self._transport.restore)()
+
+    def _strikes(self, probabilities: Mapping[str, float], node: str) -> bool:
+        probability = probabilities.get(node, 0.0)
+        return probability > 0 and self._chance() < probability
+
+    def _put_off(self, delivery: Delivery, seconds: float, *, is_second: bool) -> None:
+        heapq.heappush(self._waiting, _Waiting(time.monotonic() + seconds, next(self._order), delivery, is_second))
+        self._second_copies += is_second
+        self._changed.notify()
+
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._stopped and not (self._delayed and self._delayed[0][0] <= time.monotonic()):
-                    self._changed.wait(max(0.0, self._delayed[0][0] - time.monotonic()) if self._delayed else None)
+                while not self._stopped and not (self._waiting and self._waiting[0].due <= time.monotonic()):
+                    self._changed.wait(max(0.0, self._waiting[0].due - time.monotonic()) if self._waiting else None)
                 if self._stopped:
                     return
-                delivery = heapq.heappop(self._delayed)[2]
-            self._forward(delivery)
+                waiting = heapq.heappop(self._waiting)
+                self._second_copies -= waiting.is_second
+            self._forward(waiting.delivery)
+
+
+def _merged(before: Mapping[str, float], change: Mapping[str, float]) -> dict[str, float]:
+    return {node: number for node, number in {**before, **change}.items() if number > 0}
 
 
 def _origin(delivery: Delivery) -> str:

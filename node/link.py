@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from node.core.replica import Replica
-    from node.faults import DelayLine
+    from node.faults import Faults
     from node.inbox import Item
     from node.metrics import NodeMetrics
     from node.replica_thread import ReplicaThread
@@ -64,12 +64,12 @@ class Link:
         self._control_waiting = 0
         self._control_waiting_bytes = 0
         self._thread: ReplicaThread | None = None
-        self._delay_line: DelayLine | None = None
+        self._faults: Faults | None = None
 
-    def attach(self, thread: ReplicaThread, delay_line: DelayLine | None) -> None:
+    def attach(self, thread: ReplicaThread, faults: Faults | None) -> None:
         """Where everything goes; called once, before the transport starts."""
         self._thread = thread
-        self._delay_line = delay_line
+        self._faults = faults
 
     @property
     def state(self) -> BrokerState:
@@ -155,15 +155,15 @@ class Link:
         with self._lock:
             self._consumer_up = False
         self._changed()
-        if self._delay_line is not None:
-            self._delay_line.connection_lost()
+        if self._faults is not None:
+            self._faults.connection_lost()
 
     def delivered(self, delivery: Delivery) -> None:
         """A message arrived."""
-        if self._delay_line is None:
+        if self._faults is None:
             self._put(delivery)
         else:
-            self._delay_line.delivered(delivery)
+            self._faults.delivered(delivery)
         self._last_delivery = time.monotonic()
         with self._lock:
             is_last = self._backlog_left == 1

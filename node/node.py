@@ -18,7 +18,7 @@ from node.core.shown_clock import ShownClocks
 from node.crash_points import CrashPoints
 from node.decoding import Decoding
 from node.effects import EffectRunner
-from node.faults import DelayLine
+from node.faults import Faults
 from node.healing import Healing
 from node.http.app import create_app
 from node.http.server import HttpServer
@@ -126,10 +126,11 @@ class Node:
         )
         self._link = Link(self.metrics, self._caught_up, joining.asked, cluster.connected)
         self._readiness = Readiness(self._link, joining, cluster)
-        self._delay_line = DelayLine(self.thread.put) if settings.faults else None
-        if self._delay_line is not None:
-            decoding.is_delayed = self._delay_line.is_delayed
-        self._link.attach(self.thread, self._delay_line)
+        self._faults: Faults | None = None
+        if settings.faults:
+            self._faults = Faults(self.thread.put, lose=self.thread.lose, transport=self.transport)
+            decoding.is_delayed = self._faults.is_delayed
+        self._link.attach(self.thread, self._faults)
         if saved.members:
             self.transport.members_are(members)
         self.service = ReplicaService(
@@ -152,7 +153,7 @@ class Node:
         settings = self.settings
         app = create_app(
             self.service,
-            faults=self._delay_line,
+            faults=self._faults,
             metrics=self.metrics,
             value_max_bytes=settings.value_max_bytes,
         )
@@ -200,8 +201,8 @@ class Node:
         has_ended = self.thread.stop(max(0.1, deadline - time.monotonic() - 2))
         self._snapshots.stop(0.5)
         self.transport.stop(max(0.1, deadline - time.monotonic() - 1))
-        if self._delay_line is not None:
-            self._delay_line.stop()
+        if self._faults is not None:
+            self._faults.stop()
         if has_ended:  # else it hangs at the disk, and must not find its database closed
             self.store.close()
         self._log.info("stopped", outbox=self.service.outbox_count)

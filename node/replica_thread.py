@@ -121,6 +121,10 @@ class ReplicaThread:
         if self._ended:
             self._turn_away()
 
+    def lose(self, delivery: Delivery) -> None:
+        """Settle a delivery unread, as if it had never come; for lessons and tests (``/faults``)."""
+        self.put(Look(lambda _replica: self._effects.settle_unread(delivery)))
+
     def stop(self, timeout_seconds: float) -> bool:
         """Finish what is in the inbox now, then end; False when the thread still works after the timeout."""
         self._stopping = True

@@ -136,6 +136,9 @@ class FaultsInForce(Struct):
     """The faults in force; more details follow these keys."""
 
     delay: Annotated[dict[str, float], Meta(description="seconds by node id")]
+    drop: Annotated[dict[str, float], Meta(description="how likely a message is lost, by node id")]
+    duplicate: Annotated[dict[str, float], Meta(description="how likely a message comes twice, by node id")]
+    cut: Annotated[bool, Meta(description="whether this node is parted from the broker")]
     wall_offset: Annotated[float, Meta(description="seconds by which the wall clock is set wrong")]
 
 

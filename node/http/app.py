@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask import Request, Response
 
-    from node.faults import DelayLine
+    from node.faults import Faults
     from node.metrics import NodeMetrics
     from node.service import ReplicaService
 
@@ -57,7 +57,7 @@ def create_app(
     *,
     metrics: NodeMetrics,
     value_max_bytes: int,
-    faults: DelayLine | None = None,
+    faults: Faults | None = None,
 ) -> Flask:
     """The application for one node; ``faults`` turns on ``/faults``."""
     metrics.watch(service)

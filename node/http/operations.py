@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from node.clocks import set_wall_offset, wall_ms, wall_offset_seconds
+from node.clocks import wall_ms
 from node.errors import InvalidRequestError
+from node.faults import Change, Faults
 from node.http.answers import Alive, Buffer, FaultsInForce, Held, NotReady, Ready, Reply, Status, encode
 from node.http.errors import RETRY_AFTER, NotServedError
-from node.http.requests import FaultsRequest, JsonBody, parse_limit, parse_query
+from node.http.requests import FaultsRequest, JsonBody, parse_limit, parse_query, probabilities
 from node.http.routes import BODY_ERRORS, FAULT, MALFORMED, UNREADY, Documented, QueryParameter, Route
 
 if TYPE_CHECKING:
-    from node.faults import DelayLine
     from node.held_report import HeldReport
     from node.http.routes import Exchange
     from node.metrics import NodeMetrics
@@ -32,11 +32,13 @@ METRICS_CONTENT_TYPE = "text/plain"
 class OperationViews:
     """The views on a node itself; ``faults`` is None when they are off."""
 
-    def __init__(self, service: ReplicaService, metrics: NodeMetrics, faults: DelayLine | None) -> None:
+    def __init__(self, service: ReplicaService, metrics: NodeMetrics, faults: Faults | None) -> None:
         self._service = service
         self._registry = metrics.registry
         self._faults = faults
-        self._faults_body = JsonBody(FaultsRequest, '{"delay": {"node1": 3.0}} or {"clear": true}')
+        self._faults_body = JsonBody(
+            FaultsRequest, '{"delay": {"node1": 3.0}}, {"drop": ["node1"]}, {"cut": true} or {"clear": true}'
+        )
 
     def routes(self) -> list[Route]:
         """The routes served here."""
@@ -162,30 +164,29 @@ class OperationViews:
 
     def show_faults(self, _exchange: Exchange) -> Reply:
         """GET /faults."""
-        return Reply(200, encode(self._described(self._control())))
+        return Reply(200, encode(self._control().describe()))
 
     def set_faults(self, exchange: Exchange) -> Reply:
         """POST /faults."""
         faults = self._control()
         request = self._faults_body.read(exchange.environ)
-        if not request.clear and not request.delay and request.wall_offset is None:
+        change = Change(
+            clear=request.clear,
+            delay=request.delay,
+            drop=probabilities(request.drop),
+            duplicate=probabilities(request.duplicate),
+            cut=request.cut,
+            wall_offset_seconds=request.wall_offset,
+        )
+        if change.is_empty:
             raise InvalidRequestError(f"the body asks for nothing: send {self._faults_body.example}")
-        if request.clear:
-            faults.clear()
-            set_wall_offset(0)
-        if request.wall_offset is not None:
-            set_wall_offset(request.wall_offset)
-        if request.delay:
-            faults.set_delays(request.delay)
-        return Reply(200, encode(self._described(faults)))
+        faults.change(change)
+        return Reply(200, encode(faults.describe()))
 
-    def _control(self) -> DelayLine:
+    def _control(self) -> Faults:
         if self._faults is None:
             raise NotServedError(f"{FAULTS_PATH} is off: start the node with CAUSALKV_FAULTS=1 to inject faults")
         return self._faults
-
-    def _described(self, faults: DelayLine) -> dict[str, Any]:
-        return {"delay": {}, "wall_offset": wall_offset_seconds()} | faults.describe()
 
 
 def _iso(milliseconds: int) -> str:

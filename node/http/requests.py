@@ -44,21 +44,44 @@ class RemoveMemberRequest(Struct, forbid_unknown_fields=True):
     force: Annotated[bool, Meta(description="also while it is alive")] = False
 
 
+NodeId = Annotated[str, Meta(pattern=f"^{NODE_ID.pattern}$")]
+NodesStruck = (
+    Annotated[list[NodeId], Meta(max_length=64)]
+    | Annotated[dict[NodeId, bool | Annotated[float, Meta(ge=0, le=1)]], Meta(max_length=64)]
+)
+
+
 class FaultsRequest(Struct, forbid_unknown_fields=True):
-    """Forget all faults (``clear``, done first), then delay what comes from some nodes, or set the wall clock wrong."""
+    """Forget all faults (``clear``, done first), then put some in force; what is not named stays as it is.
+
+    ``delay``, ``drop`` and ``duplicate`` act on messages from the named nodes. ``cut`` parts this node from the broker.
+    """
 
     delay: Annotated[
-        dict[
-            Annotated[str, Meta(pattern=f"^{NODE_ID.pattern}$")],
-            Annotated[float, Meta(ge=0, le=DELAY_MAX_SECONDS)],
-        ],
-        Meta(max_length=64, description="seconds by node id"),
+        dict[NodeId, Annotated[float, Meta(ge=0, le=DELAY_MAX_SECONDS)]],
+        Meta(max_length=64, description="seconds by node id; 0 ends it"),
     ] = {}  # msgspec copies it for each request
+    drop: Annotated[
+        NodesStruck, Meta(description="lose messages: node ids, or by node id true, false or how likely")
+    ] = {}
+    duplicate: Annotated[
+        NodesStruck, Meta(description="bring messages twice: node ids, or by node id true, false or how likely")
+    ] = {}
+    cut: Annotated[bool | None, Meta(description="part this node from the broker, both ways, until false or clear")] = (
+        None
+    )
     wall_offset: (
         Annotated[float, Meta(ge=-DAY_SECONDS, le=DAY_SECONDS, description="seconds by which the wall clock is wrong")]
         | None
     ) = None
     clear: bool = False
+
+
+def probabilities(struck: list[str] | dict[str, bool | float]) -> dict[str, float]:
+    """How likely a fault is, by node id; a list means all messages of these nodes."""
+    if isinstance(struck, list):
+        return dict.fromkeys(struck, 1.0)
+    return {node: float(chance) for node, chance in struck.items()}
 
 
 # --------------------------------------------------------------------------------------- bodies

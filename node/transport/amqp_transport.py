@@ -62,6 +62,7 @@ class AMQPTransport:
         self._control_publisher: ControlPublisher | None = None
         self._control_consumer: ControlConsumer | None = None
         self._threads: list[ConnectionThread] = []
+        self._is_cut = False
 
     def start(self, listener: TransportListener) -> None:
         """See Transport."""
@@ -93,6 +94,8 @@ class AMQPTransport:
         )
         self._threads = [self._thread("publisher", publisher), self._thread("consumer", consumer)]
         for thread in self._threads:
+            if self._is_cut:
+                thread.cut()
             thread.start()
 
     def publish(self, message: OutgoingMessage) -> None:
@@ -123,6 +126,18 @@ class AMQPTransport:
         """See Transport."""
         refuse_to_delete(node_id, own_node_id=self._names.node_id)
         self._member_queues.delete(node_id)
+
+    def cut(self) -> None:
+        """See Transport."""
+        self._is_cut = True
+        for thread in self._threads:
+            thread.cut()
+
+    def restore(self) -> None:
+        """See Transport."""
+        self._is_cut = False
+        for thread in self._threads:
+            thread.restore()
 
     def describe(self) -> dict[str, object]:
         """See Transport."""

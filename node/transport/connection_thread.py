@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from node.errors import TransportError
+from node.transport.gate import Gate
+from node.transport.port import CUT_REASON
 from node.transport.reconnect import STABLE_SECONDS, AddressRotation, OutageLog, retrying_until, without_secrets
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class ConnectionThread:
         self._rotation = AddressRotation(len(urls))
         self._outages = OutageLog(name)
         self._stopping = threading.Event()
+        self._gate = Gate()
         self._session: RunningSession | None = None
         self._is_open = False
         self._ready_since: float | None = None
@@ -108,11 +111,28 @@ class ConnectionThread:
     def stop(self, timeout_seconds: float) -> None:
         """Let the role finish, close, and end the thread, within the time as far as the system allows."""
         self._stopping.set()
+        self._gate.end()
         session = self._session
         if session is not None:
             session.wake(lambda: self._finish(session, timeout_seconds))
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
+
+    def cut(self) -> None:
+        """Break the connection as a dead network does, and make none until ``restore``."""
+        self._gate.close()
+        session = self._session
+        if session is not None:
+            session.wake(lambda: self._drop(session))
+
+    def restore(self) -> None:
+        """The end of ``cut``: connect at once."""
+        self._gate.open()
+
+    def _drop(self, session: RunningSession) -> None:
+        # One that is still being made is given up as soon as it is open.
+        if self._is_open:
+            session.drop()
 
     def _finish(self, session: RunningSession, timeout_seconds: float) -> None:
         # A broker that blocks publishers or hangs answers nothing: what it does not take in half of the
@@ -128,7 +148,9 @@ class ConnectionThread:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            retrying_until(self._stopping)(self._attempt)
+            self._gate.wait()
+            if not self._stopping.is_set():
+                retrying_until(self._gate.shut)(self._attempt)
 
     def _attempt(self) -> None:
         try:
@@ -150,10 +172,12 @@ class ConnectionThread:
             session.wake(session.close)
         reason = session.run()
         self._session = None
+        if self._gate.is_closed:
+            reason = CUT_REASON
         if not self._stopping.is_set():
             self._outages.down(address, reason)
         self._lost(reason)
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._gate.is_closed:
             return
         self._rotation.advance()
         if self._ready_since is None or time.monotonic() - self._ready_since < STABLE_SECONDS:
@@ -161,6 +185,9 @@ class ConnectionThread:
 
     def opened(self, session: Session) -> None:
         """See SessionEvents."""
+        if self._gate.is_closed:
+            session.fail(CUT_REASON)
+            return
         self._is_open = True
         self._role.opened(session)
 

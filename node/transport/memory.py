@@ -15,7 +15,7 @@ import structlog
 from node.codec import APP_ID, CONTENT_TYPE
 from node.transport.control import control_content_type
 from node.transport.memory_fanout import MemoryFanout, RejectedMessage, Waiting
-from node.transport.port import ControlDelivery, Delivery, OutgoingMessage
+from node.transport.port import CUT_REASON, ControlDelivery, Delivery, OutgoingMessage
 from node.transport.topology import refuse_to_delete, usable_node_ids
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class MemoryTransport:
         self._listener: TransportListener | None = None
         self._is_up = False
         self._is_stopping = False
+        self._is_cut = False
+        self._is_broken = False  # a cut that is over before the thread looks breaks the connection all the same
         self._outages = 0
         self._epoch = 0
         self._last_tag = 0
@@ -121,6 +123,18 @@ class MemoryTransport:
             elif self._fanout.delete(node_id):
                 log.info("deleted the queue of a removed member", member=node_id)
 
+    def cut(self) -> None:
+        """See Transport."""
+        with self._fanout.changed:
+            self._is_cut = self._is_broken = True
+            self._fanout.changed.notify_all()
+
+    def restore(self) -> None:
+        """See Transport."""
+        with self._fanout.changed:
+            self._is_cut = False
+            self._fanout.changed.notify_all()
+
     def describe(self) -> dict[str, object]:
         """See Transport."""
         state = "connected" if self._is_up else "disconnected"
@@ -163,11 +177,11 @@ class MemoryTransport:
 
     def _next_calls(self) -> list[Callable[[], None]]:
         """What to tell the listener now, in order. The lock is held."""
-        listener, outage = self._listener, self._fanout.outage
+        listener, outage = self._listener, CUT_REASON if self._is_cut else self._fanout.outage
         if listener is None or self._is_stopping:
             return []
-        if self._is_up and self._outages != self._fanout.outages:
-            return self._lose(listener, outage or "the fanout was switched off")
+        if self._is_up and not self._is_connected():
+            return self._lose(listener, outage or "the connection was lost")
         if outage is not None:
             return []
         if not self._is_up:
@@ -189,10 +203,11 @@ class MemoryTransport:
         return calls
 
     def _is_connected(self) -> bool:
-        return self._is_up and self._outages == self._fanout.outages
+        return self._is_up and not self._is_broken and self._outages == self._fanout.outages
 
     def _connect(self, listener: TransportListener) -> list[Callable[[], None]]:
         self._is_up = True
+        self._is_broken = False
         self._outages = self._fanout.outages
         self._fanout.declare((*self._members, self._node_id))
         log.info("connected to the in-process fanout", node=self._node_id)
@@ -223,7 +238,7 @@ class MemoryTransport:
     def _lose(self, listener: TransportListener, reason: str) -> list[Callable[[], None]]:
         self._disconnect()
         self._last_error = reason
-        log.warning("the in-process fanout is off, waiting for it", node=self._node_id, reason=reason)
+        log.warning("no link to the in-process fanout, waiting for it", node=self._node_id, reason=reason)
         return [partial(listener.publisher_down, reason), partial(listener.consumer_down, reason)]
 
     def _disconnect(self) -> None:

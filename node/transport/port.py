@@ -21,6 +21,9 @@ guarantees (DESIGN I1, I3, I4) rest on them:
    until the first call these are the founding members.
 10. *Deletion.* ``delete_queue`` is tried once, now. A queue that is deleted under its consumer is told as
     ``consumer_down``, made again, and consumed in a new epoch.
+11. *Cutting off.* From ``cut`` to ``restore`` this node is parted from the fanout as by a dead network, in both
+    directions and for control messages too: told as ``publisher_down`` and ``consumer_down``, at once, and no
+    connection is made. After ``restore`` it connects at once. Other nodes notice nothing.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 # How a control message to all nodes is addressed on the wire; one to a single node is "node.<node id>", so that no
 # node id can mean all.
 EVERYBODY = "all"
+# What operators read while a lesson or a test parts a node from the fanout.
+CUT_REASON = "cut off on purpose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,12 @@ class Transport(Protocol):
 
         Name it no more in ``members_are`` first. Raises ValueError when it is the own queue, or nobody's.
         """
+
+    def cut(self) -> None:
+        """Part this node from the fanout until ``restore``, for lessons and tests (duty 11)."""
+
+    def restore(self) -> None:
+        """The end of ``cut``; nothing when there was none."""
 
     def describe(self) -> dict[str, object]:
         """What ``/status`` shows: addresses without secrets, connection states, last error, control dropped."""

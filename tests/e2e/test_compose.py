@@ -66,6 +66,14 @@ def test_the_founding_scenario_counts_on_from_run_to_run_and_across_a_restart_of
     assert cluster.client("demo") == founding_transcript(3)
 
 
+@pytest.mark.parametrize("scenario", ["held", "partition"])
+def test_a_lesson_plays_from_a_container(cluster: ComposeCluster, scenario: str) -> None:
+    """As docs/lessons.md says, on nodes that allow faults."""
+    told = cluster.run("run", "--rm", "--no-TTY", "client", "demo", "--scenario", scenario)
+    assert told.startswith(f"{scenario}: ")
+    assert told.count("(all equal)") == 1
+
+
 def test_every_container_is_healthy_and_every_node_sees_the_broker(cluster: ComposeCluster) -> None:
     """`up --wait` returns when the cluster can be used."""
     for service in ("rabbitmq", *NODES):

@@ -172,7 +172,7 @@ def test_the_wall_clock_is_set_wrong_and_right_again(nodes: list[ServedNode]) ->
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"clear": False}, {"delay": {}}, {"delay": {"node1": -1}}, {"drop": {"node1": 1}}]
+    "body", [{}, {"clear": False}, {"delay": {}}, {"delay": {"node1": -1}}, {"drop": {"node1": 1.5}}]
 )
 def test_faults_that_ask_for_nothing_or_for_nonsense_are_400(nodes: list[ServedNode], body: dict[str, Any]) -> None:
     """The error shows what would be right."""

@@ -88,3 +88,11 @@ def test_one_poisonous_message_does_not_change_how_the_rest_is_acknowledged(tmp_
         running.wait(lambda: running.unacknowledged == 0, "all acknowledged")
         assert len(running.fanout.rejected) == 1
         assert running.thread._effects._acknowledgements._above == set()
+
+
+def test_a_delivery_that_is_settled_twice_is_remembered_and_acknowledged_once() -> None:
+    """Else each message that a fault brings twice would stay in memory for ever."""
+    tracker = AcknowledgementTracker()
+    tracker.settle(1, [1, 2, 3])
+    assert tracker.settle(1, [2]) == []
+    assert tracker.settle(1, [3, 4]) == [Acknowledgement(1, 4, multiple=True)]
