@@ -43,12 +43,15 @@ _WORDS: dict[AckLevel, Literal["local", "broker", "all"]] = {
 
 
 class AckWaiter:
-    """One write that somebody wants to be at ``level``; ``reached`` is how far it is."""
+    """A write that somebody wants to be at ``level``; ``reached`` is how far it is.
+
+    ``dot`` is its name, None until it is made.
+    """
 
     __slots__ = ("_arrived", "dot", "level", "reached")
 
-    def __init__(self, dot: Dot, level: AckLevel) -> None:
-        self.dot = dot
+    def __init__(self, level: AckLevel) -> None:
+        self.dot: Dot | None = None
         self.level = level
         self.reached = AckLevel.LOCAL
         self._arrived = threading.Event()
@@ -77,36 +80,45 @@ class AckRoom:
         self._lock = threading.Lock()
         self._max_requests = max_requests
         self._limit_reached = limit_reached
-        self._waiters: list[AckWaiter] = []
+        self._waiters: set[AckWaiter] = set()
         self._closed = False
 
     @property
     def waiting_requests(self) -> int:
-        """Requests that wait now."""
+        """Requests that wait now, or will once their write is made."""
         return len(self._waiters)
 
-    def admit(self) -> None:
-        """Raise LimitReachedError when no more requests may wait: to be asked before the write is made."""
-        if len(self._waiters) >= self._max_requests:
-            self._limit_reached()
-            raise LimitReachedError(
-                f"{self._max_requests} requests wait for an acknowledgement level here already: ask for ack=local, "
-                "try another node, or later"
-            )
+    def admit(self, level: AckLevel) -> AckWaiter:
+        """A place for one request, taken before its write is made; whoever has it must ``leave``, whatever happens.
 
-    def watch(self, dot: Dot, level: AckLevel) -> AckWaiter:
-        """Begin to watch an own write; on the replica's thread, before anything can be known of it."""
-        waiter = AckWaiter(dot, level)
+        Raises LimitReachedError when no more requests may wait.
+        """
+        waiter = AckWaiter(level)
         with self._lock:
-            self._waiters.append(waiter)
-            if self._closed:
-                waiter.let_go()
-        return waiter
+            if len(self._waiters) < self._max_requests:
+                self._waiters.add(waiter)
+                if self._closed:
+                    waiter.let_go()
+                return waiter
+        self._limit_reached()
+        raise LimitReachedError(
+            f"{self._max_requests} requests wait for an acknowledgement level here already: ask for ack=local, "
+            "try another node, or later"
+        )
+
+    def watch(self, waiter: AckWaiter, dot: Dot) -> None:
+        """The write is made: from now on watch how far it is; on the replica's thread, before anything is known of it.
+
+        Nothing is watched for a request that has left meanwhile.
+        """
+        with self._lock:
+            if waiter in self._waiters:
+                waiter.dot = dot
 
     def leave(self, waiter: AckWaiter) -> None:
         """Nobody waits for this any more."""
         with self._lock:
-            self._waiters = [other for other in self._waiters if other is not waiter]
+            self._waiters.discard(waiter)
 
     def advance(self, replica: Replica) -> None:
         """Something was confirmed, or a member told its clock; on the replica's thread."""
@@ -114,7 +126,8 @@ class AckRoom:
             with self._lock:
                 waiters = list(self._waiters)
             for waiter in waiters:
-                waiter.advance(_level_of(waiter.dot, replica))
+                if waiter.dot is not None:
+                    waiter.advance(_level_of(waiter.dot, replica))
 
     def close(self) -> None:
         """The node stops: nobody waits any more."""

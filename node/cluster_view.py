@@ -61,10 +61,7 @@ class ClusterView:
         self.replica = replica.replica
         self.members = report_members(replica, self._node_id, self._url, now_ms)
         self.was_removed = all(member.node != self._node_id for member in self.members)
-        known = delivery.buffer.known
-        for peer in replica.members.peers.values():
-            known = {**known, **{o: n for o, n in peer.clock.items() if n > known.get(o, 0)}}
-        self.missing_writes = sum(max(0, count - delivery.count(origin)) for origin, count in known.items())
+        self.missing_writes = upkeep.catch_up.missing_writes(now_ms)
         self.history_writes = upkeep.trimming.kept_writes(delivery.applied)
         self.timestamp_ahead_seconds = max(0.0, (delivery.timestamp.physical_ms - wall_ms()) / 1000)
         self._gaps = upkeep.catch_up.repairer.gaps

@@ -18,13 +18,14 @@ from node.core.control import (
     SnapshotGiven,
     SnapshotWanted,
 )
-from node.core.dot import NODE_ID, is_replica_id, node_id_of
+from node.core.dot import is_replica_id, node_id_of
 from node.core.hybrid_clock import COUNTER_MAX, PHYSICAL_MS_MAX, HybridTimestamp
 from node.core.members import NODES_MAX
 from node.core.vector_clock import SequenceRange, VectorClock
 from node.errors import MessageRejectedError
 from node.operation_codec import Seq
 from node.snapshot_codec import decode_entries
+from node.transport.topology import is_node_id
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
@@ -169,6 +170,7 @@ def decode_control(
     if wire.format != FORMAT:
         raise MessageRejectedError(f"control message of format {wire.format}: this node reads format {FORMAT}")
     _check(wire.sender)
+    _check_node(node_id_of(wire.sender))
     if user_id in node_users and user_id != node_id_of(wire.sender):
         raise MessageRejectedError(f"published by user {user_id}, but names {wire.sender} as its sender")
     match wire:
@@ -195,8 +197,7 @@ def _write(encoded: bytes) -> Write:
 
 def _clock_told(wire: _Clock) -> ClockTold:
     for node, _, _, replica in wire.members:
-        if not NODE_ID.fullmatch(node):
-            raise MessageRejectedError(f"{node[:100]!r} is not a node id")
+        _check_node(node)
         if replica:
             _check(replica)
     return ClockTold(
@@ -245,6 +246,12 @@ def _check(replica: str) -> None:
     if len(_KNOWN) >= _KNOWN_MAX:
         _KNOWN.clear()
     _KNOWN.add(replica)
+
+
+def _check_node(node: str) -> None:
+    """Whoever talks becomes a member, and a member has a queue: its name must be one that a queue can have."""
+    if not is_node_id(node):
+        raise MessageRejectedError(f"{node[:100]!r} is not a node id that a member can have")
 
 
 def _ranges(pairs: list[tuple[int, int]]) -> tuple[SequenceRange, ...]:

@@ -10,7 +10,6 @@ from node.ack_room import AckLevel, AckRoom
 from node.acknowledgements import AcknowledgementTracker
 from node.clocks import wall_ms
 from node.codec import HELLO_SUFFIX, encode_hello, encode_message
-from node.core.conditions import IfAbsent
 from node.core.dot import Dot, node_id_of
 from node.core.effects import (
     Accepted,
@@ -21,7 +20,6 @@ from node.core.effects import (
     Postponed,
     Publish,
     PublishConfirmed,
-    RefusalReason,
     RefusedWrite,
     Reject,
     Repeated,
@@ -30,7 +28,7 @@ from node.core.effects import (
 )
 from node.core.events import AskEverybody, Confirmed
 from node.core.hybrid_clock import skew_ms
-from node.errors import ContextNotReachedError, InvalidRequestError, LimitReachedError, PreconditionFailedError
+from node.refusals import LIMITS, refusal
 from node.transport.port import OutgoingMessage
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
     from node.core.effects import Effect
     from node.core.replica import Replica
-    from node.core.versions import Versions
     from node.core.write import Write
     from node.crash_points import CrashPoints
     from node.errors import CausalKVError
@@ -56,17 +53,6 @@ _FIRST_HELLO = 1 << (_GENERATION_BITS - 1)
 # An observation costs as much as applying a write: under load a sample of each commit says enough.
 _LAG_SAMPLES_PER_COMMIT = 20
 
-_OUTBOX_FULL = (
-    "the outbox is full: the broker has not confirmed this node's writes for long; writes are accepted again when it "
-    "does, or with a larger CAUSALKV_OUTBOX_MAX_WRITES"
-)
-_REQUESTS_FULL = (
-    "this node remembers as many requests as it can, each for an hour: leave request_id out, try another node, or later"
-)
-_REQUEST_ID_REUSED = (
-    "this request_id was used for another write: take a new one for each write, and the same only to repeat one"
-)
-
 
 class Gauges(Protocol):
     """Where the replica's counts are shown."""
@@ -78,19 +64,6 @@ class Gauges(Protocol):
 
 def _dropped_item(_item: Item) -> None:
     """Nobody takes it yet."""
-
-
-def _precondition_failed(submission: Submission, current: Versions) -> PreconditionFailedError:
-    condition = submission.condition
-    if condition is None:
-        raise AssertionError("a write without a condition was refused for it")
-    if isinstance(condition, IfAbsent):
-        text = "the key has a value: read it, and put with if_vc, or without a precondition"
-    elif current:
-        text = "the key has another version by now: read it again, and put with if_vc of what was read"
-    else:
-        text = "the key has no value: put with if_absent, or without a precondition"
-    return PreconditionFailedError(text, condition.key, current)
 
 
 class EffectRunner:
@@ -242,29 +215,17 @@ class EffectRunner:
         self._answer(cast("Submission", effect.request), effect.write)
 
     def _answer(self, submission: Submission, write: Write) -> None:
-        if submission.ack is not AckLevel.LOCAL:
-            submission.waiter = self._ack_room.watch(write.dot, submission.ack)
-            if submission.ack is AckLevel.ALL:
+        if submission.waiter is not None:
+            self._ack_room.watch(submission.waiter, write.dot)
+            if submission.waiter.level is AckLevel.ALL:
                 self._awaited = write.dot
         submission.succeed(write)
 
     def _refused(self, effect: RefusedWrite) -> None:
         submission = cast("Submission", effect.request)
-        match effect.reason:
-            case RefusalReason.OUTBOX_FULL:
-                self._metrics.limit_reached("outbox_max_writes")
-                submission.fail(LimitReachedError(_OUTBOX_FULL))
-            case RefusalReason.REQUESTS_FULL:
-                self._metrics.limit_reached("requests_remembered")
-                submission.fail(LimitReachedError(_REQUESTS_FULL))
-            case RefusalReason.REQUEST_ID_REUSED:
-                submission.fail(InvalidRequestError(_REQUEST_ID_REUSED))
-            case RefusalReason.CONDITION_NOT_MET:
-                submission.fail(_precondition_failed(submission, effect.current))
-            case RefusalReason.CONTEXT_NOT_REACHED:
-                submission.fail(
-                    ContextNotReachedError("this node has not applied what this client has seen", effect.missing)
-                )
+        if effect.reason in LIMITS:
+            self._metrics.limit_reached(LIMITS[effect.reason])
+        submission.fail(refusal(effect, submission))
 
     def _publish(self, effect: Publish) -> None:
         self._transport.publish(

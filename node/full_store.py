@@ -79,8 +79,9 @@ class FullStore:
     def try_again(self) -> list[Item]:
         """What was kept, to be tried now."""
         self.retry_at = None
-        kept, self._kept = self._kept, []
-        return [*kept]
+        kept: list[Item] = [*self._kept]
+        self._kept.clear()
+        return kept
 
     def written(self) -> None:
         """A transaction that wrote something was committed."""

@@ -1,7 +1,8 @@
-"""What can be put before the replica's thread, beside the events that the core knows."""
+"""What can be put before the replica's thread, beside the events that the core knows, and where it waits."""
 
 from __future__ import annotations
 
+import queue
 from typing import TYPE_CHECKING, NamedTuple
 
 from node.core.events import AskEverybody, Confirmed, ControlUp, PublisherDown, PublisherUp, Tick
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from node.core.replica import Replica
+    from node.errors import CausalKVError
+
+_BYTES_PER_WRITE = 200
 
 
 class AfterCommit(NamedTuple):
@@ -54,3 +58,43 @@ Item = (
     | AfterCommit
     | Look
 )
+
+
+class Inbox:
+    """All that waits for the replica's thread: any thread puts, that one takes."""
+
+    def __init__(self, commit_max_writes: int) -> None:
+        self._commit_max_writes = commit_max_writes
+        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+
+    def __len__(self) -> int:
+        return self._items.qsize()
+
+    def put(self, item: Item) -> None:
+        """Hand over something; returns at once."""
+        self._items.put(item)
+
+    def take(self, wait_seconds: float) -> list[Item]:
+        """Everything that waits, up to the size of one transaction; waits so long for the first, and may be empty."""
+        items: list[Item] = []
+        room = self._commit_max_writes
+        try:
+            item = self._items.get(timeout=wait_seconds)
+            while True:
+                items.append(item)
+                room -= 1 + len(item.body) // _BYTES_PER_WRITE if isinstance(item, Delivery) else 1
+                if room <= 0:
+                    return items
+                item = self._items.get_nowait()
+        except queue.Empty:
+            return items
+
+    def turn_away(self, error: CausalKVError) -> None:
+        """Nobody takes any more: answer those who wait; on any thread."""
+        try:
+            while True:
+                item = self._items.get_nowait()
+                if isinstance(item, Submission | Removal):
+                    item.fail(error)
+        except queue.Empty:
+            return

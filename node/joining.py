@@ -46,6 +46,8 @@ class Joining:
         self._served_alone = False
         self.is_over = False
         """Whether the node has caught up."""
+        self.left_writes: int | None = None
+        """How many writes the peers had that this node lacks; None while nobody was heard."""
 
     @property
     def must_not_read(self) -> bool:
@@ -53,13 +55,6 @@ class Joining:
         if not self._is_new or self.is_over or self._served_alone:
             return False
         return not self._is_founding or bool(self._target)
-
-    @property
-    def left_writes(self) -> int | None:
-        """How many writes the peers had that this node lacks; None while nobody was heard."""
-        return self._left
-
-    _left: int | None = None
 
     def asked(self) -> None:
         """The peers were asked where they are."""
@@ -81,10 +76,10 @@ class Joining:
         """This node has applied ``clock``; called a few times a second."""
         if self.is_over:
             return
-        missing = clock.missing(self._target)
+        left_writes = clock.missing_writes(self._target)
         if self._heard:
-            self._left = sum(dots.last - dots.first + 1 for dots in missing.values())
-        self.is_over = not missing and self._all_heard()
+            self.left_writes = left_writes
+        self.is_over = not left_writes and self._all_heard()
 
     def _all_heard(self) -> bool:
         now = self._clock_seconds()

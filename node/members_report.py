@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from node.core.vector_clock import VectorClock
+
 if TYPE_CHECKING:
     from node.core.replica import Replica
 
@@ -49,8 +51,8 @@ def report_members(replica: Replica, node_id: str, url: str, now_ms: int) -> lis
             continue
         peer = members.peers.get(node)
         is_away = members.is_away(node, now_ms)
-        told = peer.clock.entries if peer is not None else {}
-        lag_writes = sum(max(0, count - told.get(origin, 0)) for origin, count in replica.clock.items())
+        told = VectorClock() if peer is None else peer.clock
+        lag_writes = told.missing_writes(replica.clock)
         reports.append(
             MemberReport(
                 node,

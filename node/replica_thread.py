@@ -6,7 +6,6 @@ into its inbox; group commit comes from taking all that has gathered while the l
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ from node.errors import (
     UnavailableError,
 )
 from node.full_store import FullStore
-from node.inbox import AfterCommit, Look, PublishRefused
+from node.inbox import AfterCommit, Inbox, Look, PublishRefused
 from node.reopening import Reopening
 from node.submission import Removal, Submission
 from node.transport.port import Delivery
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
     from node.store import Store
     from node.store.transaction import StoreTransaction
 
-_BYTES_PER_WRITE = 200
 _TICK_SECONDS = 0.25
 # Between two turns, and turn after turn while there is nothing else to do.
 _CARRY_OVER_KEYS = 500
@@ -87,11 +85,10 @@ class ReplicaThread:
         self._metrics = metrics
         self._crash_points = crash_points
         self._decoding = decoding
-        self._commit_max_writes = commit_max_writes
         self._ticked = ticked
         self._failed = failed
         self._tick_at = 0.0
-        self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._inbox = Inbox(commit_max_writes)
         self._full = FullStore()
         self._reopening = Reopening()
         self._link_up = False
@@ -129,7 +126,7 @@ class ReplicaThread:
         """Finish what is in the inbox now, then end; False when the thread still works after the timeout."""
         self._stopping = True
         # How far the broker has confirmed is saved now and then: now is the last time.
-        self._inbox.put(Tick(steady_ms(), wall_ms()))
+        self._inbox.put(_tick())
         # What arrives behind this comes again after the next start: under load the inbox would never be empty.
         self._inbox.put(Look(self._finish))
         if self._thread.is_alive():
@@ -160,43 +157,27 @@ class ReplicaThread:
 
     def _turn_away(self) -> None:
         """Answer those who come when nobody takes from the inbox any more; on any thread."""
-        while True:
-            try:
-                item = self._inbox.get_nowait()
-            except queue.Empty:
-                break
-            if isinstance(item, Submission | Removal):
-                item.fail(_is_stopping())
+        self._inbox.turn_away(_is_stopping())
         self._effects.turn_away(_is_stopping())
 
     def _take(self) -> list[Item]:
         """Everything that waits, up to the size of one transaction; blocks until there is something to do."""
         now = time.monotonic()
         if self._full.retry_at is not None and now >= self._full.retry_at:
-            return self._full.try_again()
+            self._full.retry_at = None
+            return [_tick()]  # first and alone: what it forgets makes room for the rest
+        if self._full.retry_at is None and (kept := self._full.try_again()):
+            return kept
         if self._reopening.at is not None and now >= self._reopening.at:
             self._reopening.at = None
             return [PublisherUp()] if self._link_up else []
-        items: list[Item] = []
+        ticks: list[Item] = []
         if now >= self._tick_at:
             self._tick_at = now + _TICK_SECONDS
-            items.append(Tick(steady_ms(), wall_ms()))
+            ticks.append(_tick())
         times = [at for at in (self._full.retry_at, self._reopening.at, self._tick_at) if at is not None]
-        has_idle_work = bool(items) or (self._store.merges_snapshot and self._full.retry_at is None)
-        try:
-            item = self._inbox.get(timeout=0.0 if has_idle_work else max(0.0, min(times) - now))
-        except queue.Empty:
-            return items
-        room = self._commit_max_writes
-        while True:
-            items.append(item)
-            room -= 1 + len(item.body) // _BYTES_PER_WRITE if isinstance(item, Delivery) else 1
-            if room <= 0:
-                return items
-            try:
-                item = self._inbox.get_nowait()
-            except queue.Empty:
-                return items
+        has_idle_work = bool(ticks) or (self._store.merges_snapshot and self._full.retry_at is None)
+        return ticks + self._inbox.take(0.0 if has_idle_work else max(0.0, min(times) - now))
 
     def _carry_over(self) -> None:
         """Go on merging a snapshot, if one is being merged and there is room."""
@@ -301,6 +282,10 @@ class ReplicaThread:
             if isinstance(item, Submission | Removal):
                 item.fail(OutcomeUnknownError("this node failed: the write may have taken effect"))
         self._failed(error)
+
+
+def _tick() -> Tick:
+    return Tick(steady_ms(), wall_ms())
 
 
 def _is_stopping() -> UnavailableError:

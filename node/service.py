@@ -117,20 +117,20 @@ class ReplicaService:
         Raises ContextNotReachedError, PreconditionFailedError, InvalidRequestError (the request id stands for another
         write), LimitReachedError, StoreFullError, UnavailableError.
         """
-        if ack is not AckLevel.LOCAL:
-            self._ack_room.admit()
-        self.wait_for(context, wait_seconds)
-        submission = Submission(operations, context, ack, request_id, condition)
-        self._thread.put(submission)
-        with self.stepping_out():
-            write = submission.result(COMMIT_TIMEOUT_SECONDS)
-        if submission.waiter is None:
-            return WriteResult(write, AckLevel.LOCAL)
+        waiter = None if ack is AckLevel.LOCAL else self._ack_room.admit(ack)
         try:
+            self.wait_for(context, wait_seconds)
+            submission = Submission(operations, context, waiter, request_id, condition)
+            self._thread.put(submission)
+            with self.stepping_out():
+                write = submission.result(COMMIT_TIMEOUT_SECONDS)
+            if waiter is None:
+                return WriteResult(write, AckLevel.LOCAL)
             with self.parking():
-                return WriteResult(write, submission.waiter.wait(ack_timeout_seconds))
+                return WriteResult(write, waiter.wait(ack_timeout_seconds))
         finally:
-            self._ack_room.leave(submission.waiter)
+            if waiter is not None:
+                self._ack_room.leave(waiter)
 
     def wait_for(self, context: VectorClock, wait_seconds: float) -> None:
         """Return when this node has applied ``context``; raises ContextNotReachedError, LimitReachedError."""
@@ -145,7 +145,8 @@ class ReplicaService:
         """Take a node out of the cluster for good. Raises InvalidRequestError when it cannot be, StoreFullError."""
         removal = Removal(node, forced=forced)
         self._thread.put(removal)
-        removal.result(COMMIT_TIMEOUT_SECONDS)
+        with self.stepping_out():
+            removal.result(COMMIT_TIMEOUT_SECONDS)
 
     # -------------------------------------------------------------------------------- looking
 
@@ -177,7 +178,7 @@ class ReplicaService:
     @property
     def control_unsent(self) -> int:
         """Control messages that were dropped because they could not be sent, so far."""
-        return int(str(self._transport.describe().get("control_dropped", 0)))
+        return self._transport.control_dropped
 
     @property
     def ack_waiting_requests(self) -> int:
@@ -203,7 +204,9 @@ class ReplicaService:
             answered.set()
 
         self._thread.put(Look(look))
-        if not answered.wait(COMMIT_TIMEOUT_SECONDS):
+        with self.stepping_out():
+            has_answered = answered.wait(COMMIT_TIMEOUT_SECONDS)
+        if not has_answered:
             raise UnavailableError("the replica is busy or stopping: try again")
         return answer
 

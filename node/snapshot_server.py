@@ -123,6 +123,9 @@ class SnapshotServer:
         except StoreError as error:
             self._log.error("a snapshot cannot be read: check the disk", peer=peer, reason=str(error))
             self._close(lambda cut: cut.request == wanted.request)
+        except Exception:  # noqa: BLE001  # a thread that ends would leave the peers without snapshots, in silence
+            self._log.exception("a snapshot failed by a fault of this program, please report it", peer=peer)
+            self._close(lambda cut: cut.request == wanted.request)
 
     def _cut_for(self, peer: str, wanted: SnapshotWanted) -> _Cut | None:
         """The cut that this request goes on with, or begins; None when it was closed, or too many are open."""

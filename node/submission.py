@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from node.ack_room import AckLevel
 from node.core.write import Write
 from node.errors import InvalidRequestError, OutcomeUnknownError, UnavailableError
 
@@ -58,25 +57,24 @@ class _Asked(Generic[T]):
 
 
 class Submission(_Asked[Write]):
-    """A local write; beyond ``AckLevel.LOCAL`` it comes back with a ``waiter`` that tells how far it is."""
+    """A local write; a ``waiter`` is to be told how far it is beyond this node."""
 
-    __slots__ = ("ack", "condition", "context", "operations", "request_id", "waiter")
+    __slots__ = ("condition", "context", "operations", "request_id", "waiter")
 
     def __init__(
         self,
         operations: tuple[Operation, ...],
         context: VectorClock,
-        ack: AckLevel = AckLevel.LOCAL,
+        waiter: AckWaiter | None = None,
         request_id: str = "",
         condition: Condition | None = None,
     ) -> None:
         super().__init__()
         self.operations = operations
         self.context = context
-        self.ack = ack
+        self.waiter = waiter
         self.request_id = request_id
         self.condition = condition
-        self.waiter: AckWaiter | None = None
 
 
 class Removal(_Asked[str]):

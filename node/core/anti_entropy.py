@@ -47,12 +47,22 @@ if TYPE_CHECKING:
 NOTHING_ASKED = VectorClock()
 
 
+class _Asker(NamedTuple):
+    """A node that waits, from steady time ``since_ms`` on, until this replica has applied what it wants."""
+
+    node: str
+    wanted: VectorClock
+    since_ms: int
+
+
 class AntiEntropyLimits(NamedTuple):
     """How often a clock is told, and the bounds of the parts."""
 
     tell_ms: int = 1_000
     save_members_ms: int = 60_000
     awaiting_max: int = 1_000
+    awaiting_ms: int = 60_000
+    """Nobody waits longer for an answer: what was asked for may never come."""
     history_keep_writes: int = 10_000
     """Stable writes of each replica that are kept all the same, for those who want to see what happened."""
     history_max_writes: int = 10_000_000
@@ -81,7 +91,9 @@ class AntiEntropy:
             limits.repair,
         )
         self.naming = Naming(replica, self.members, limits.identity, start)
-        self._awaiting: list[tuple[str, VectorClock]] = []
+        self._awaiting: list[_Asker] = []
+        self._answered_clock: VectorClock | None = None
+        self._swept_clock = saved.clock
         self._told_ms: int | None = None
         self._members_saved_ms = start.steady_ms
         self._wall_ms = 0
@@ -122,16 +134,16 @@ class AntiEntropy:
             ),
         )
 
-    def end_transaction(self, state: ReplicaState) -> list[Effect]:
-        """Answer those who wait for what is applied now; forget a little of what is stable."""
-        self.trimming.sweep(state, is_busy=self._replica.delivery.has_moved)
-        if not self._awaiting:
+    def end_transaction(self) -> list[Effect]:
+        """Answer those who wait for what is applied now."""
+        # While nothing is applied the clock stays the same object.
+        if not self._awaiting or self._replica.clock is self._answered_clock:
             return []
-        clock = self._replica.clock
-        ready = {node for node, wanted in self._awaiting if wanted <= clock}
+        self._answered_clock = clock = self._replica.clock
+        ready = {asker.node for asker in self._awaiting if asker.wanted <= clock}
         if not ready:
             return []
-        self._awaiting = [(node, wanted) for node, wanted in self._awaiting if not wanted <= clock]
+        self._awaiting = [asker for asker in self._awaiting if not asker.wanted <= clock]
         return [self._told(node) for node in sorted(ready)]
 
     # ------------------------------------------------------------------------- as time passes
@@ -145,12 +157,18 @@ class AntiEntropy:
             effects.append(self._told())
         self._replica.delivery.look_through_shelf(state, effects)
         effects += self.catch_up.pursue(now_ms)
-        self.trimming.aim(self._replica, self.members, now_ms, state)
+        self._awaiting = [asker for asker in self._awaiting if now_ms - asker.since_ms < self._limits.awaiting_ms]
+        self._trim(now_ms, state)
         if now_ms - self._members_saved_ms >= self._limits.save_members_ms:
             self._save_members(now_ms, state)
         if self._replica.publishing.is_unsaved:
             self._replica.save_position(state)
         return effects
+
+    def _trim(self, now_ms: int, state: ReplicaState) -> None:
+        swept_clock, self._swept_clock = self._swept_clock, self._replica.clock
+        if not self.trimming.sweep(state, swept_clock.missing_writes(self._swept_clock)):
+            self.trimming.aim(self._replica, self.members, now_ms, state)
 
     def _save_members(self, now_ms: int, state: ReplicaState) -> None:
         self._members_saved_ms = now_ms
@@ -192,15 +210,15 @@ class AntiEntropy:
         node = node_id_of(told.sender)
         effects.append(PeerTold(node))
         if told.asks is not None:
-            effects += self._answer(node, told.asks)
+            effects += self._answer(node, told.asks, event.steady_ms)
         return effects
 
-    def _answer(self, node: str, asks: VectorClock) -> list[Effect]:
+    def _answer(self, node: str, asks: VectorClock, now_ms: int) -> list[Effect]:
         if asks <= self._replica.clock:
             return [self._told(node)]
         if len(self._awaiting) < self._limits.awaiting_max:
             # Those beyond learn it from the next clock that is told to everybody.
-            self._awaiting.append((node, asks))
+            self._awaiting.append(_Asker(node, asks, now_ms))
         return []
 
     def _members_changed(self, now_ms: int, state: ReplicaState, removed: str | None = None) -> list[Effect]:

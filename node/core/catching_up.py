@@ -17,12 +17,15 @@ from node.core.effects import (
     SnapshotStaged,
     Tell,
 )
-from node.core.repair import View
+from node.core.repair import View, missing_writes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from node.core.control import RepairGiven, RepairWanted, SnapshotGiven
     from node.core.events import Heard
     from node.core.history_trimming import HistoryTrimming
+    from node.core.members import Peer
     from node.core.repair import Repairer, RepairLimits
     from node.core.replica import Replica
     from node.core.snapshot import SnapshotTaker
@@ -46,11 +49,19 @@ class CatchUp:
         self.snapshots = snapshots
         self._limits = limits
 
+    def missing_writes(self, now_ms: int) -> int:
+        """How many writes exist, as far as is known here, that this replica has not applied."""
+        return missing_writes(self._view(self._replica.members.peers, now_ms))
+
+    def _view(self, peers: Mapping[str, Peer], now_ms: int) -> View:
+        delivery = self._replica.delivery
+        return View(self._replica.replica, delivery.applied, delivery.buffer, peers, now_ms)
+
     # -------------------------------------------------------------------------------- asking
 
     def pursue(self, now_ms: int) -> list[Effect]:
         """Ask for what is missing, as far as it is time."""
-        replica, delivery = self._replica, self._replica.delivery
+        replica = self._replica
         effects: list[Effect] = []
         again = self.snapshots.overdue(replica.replica, now_ms)
         if again is not None:
@@ -59,8 +70,8 @@ class CatchUp:
             return effects  # what is missing is on its way
         # Who has fallen silent may keep what others have trimmed, and would be asked for ever.
         members = replica.members
-        peers = {node: peer for node, peer in members.peers.items() if members.is_alive(node, now_ms)}
-        due = self.repairer.due(View(replica.replica, delivery.applied, delivery.buffer, peers, now_ms))
+        alive = {node: peer for node, peer in members.peers.items() if members.is_alive(node, now_ms)}
+        due = self.repairer.due(self._view(alive, now_ms))
         for request in due.requests:
             effects += [RepairAsked(request.peer, request.wanted), Tell(request.peer, request.wanted)]
         begun = self.snapshots.begin(due.snapshot_from, replica.replica, now_ms)

@@ -1,7 +1,10 @@
-"""Forgetting history that nobody needs any more, a little with each transaction.
+"""Forgetting history that nobody needs any more, a little with each tick.
 
 What every member has applied is stable, and nobody asks for it again. It goes up to some recent writes, which are
 kept for those who want to see what happened. What is not published yet is never forgotten.
+
+Deleting needs room, too: in a full store it may fail, and with it everything in its transaction. So it is done at
+ticks alone, apart from deciding what is forgotten, and little at first: a little may fit, and makes room for more.
 """
 
 from __future__ import annotations
@@ -17,11 +20,14 @@ if TYPE_CHECKING:
     from node.core.replica import Replica
     from node.core.state import ReplicaState
 
-SWEEP_WRITES = 500
+FIRST_SWEEP_WRITES = 16
+# The next ones are each twice as large, up to this.
+SWEEP_WRITES = 2_000
 # Deleting costs about what writing does: while writes come, it waits, until there is so much of it that it must keep
-# up with them (a transaction has a few thousand writes at most).
-SWEEP_BUSY_WRITES = 4_000
+# up with them.
 BUSY_BACKLOG_WRITES = 50_000
+# Whatever came: a transaction must stay short.
+SWEEP_MAX_WRITES = 25_000
 
 
 class HistoryTrimming:
@@ -34,6 +40,7 @@ class HistoryTrimming:
         self._max_writes = max_writes
         self._to_sweep = trimmed.as_dict()
         self._backlog_writes = 0
+        self._sweep_writes = FIRST_SWEEP_WRITES
 
     def kept_writes(self, applied: Mapping[str, int]) -> int:
         """How many writes history holds."""
@@ -66,16 +73,23 @@ class HistoryTrimming:
             self._to_sweep.update(ends)
             state.save_trimmed(self.trimmed)
 
-    def sweep(self, state: ReplicaState, *, is_busy: bool) -> None:
-        """Take a little of what is forgotten off the disk."""
-        if not self._to_sweep or (is_busy and self._backlog_writes < BUSY_BACKLOG_WRITES):
-            return
-        room = SWEEP_BUSY_WRITES if is_busy else SWEEP_WRITES
+    def sweep(self, state: ReplicaState, arrived_writes: int) -> bool:
+        """Take a little of what is forgotten off the disk; whether there was any.
+
+        ``arrived_writes`` were applied since the last time.
+        """
+        if not self._to_sweep or (arrived_writes and self._backlog_writes < BUSY_BACKLOG_WRITES):
+            return False
+        has_swept = False
+        room = min(arrived_writes + self._sweep_writes, SWEEP_MAX_WRITES)
+        self._sweep_writes = min(2 * self._sweep_writes, SWEEP_WRITES)
         for origin in list(self._to_sweep):
             swept = state.trim_history(origin, self._to_sweep[origin], room)
+            has_swept = has_swept or swept > 0
             room -= swept
             self._backlog_writes -= swept
             if room <= 0:
-                return
+                return has_swept
             del self._to_sweep[origin]
         self._backlog_writes = 0
+        return has_swept

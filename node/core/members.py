@@ -11,25 +11,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from node.core.control import ClockTold, MemberChange
 from node.core.dot import node_id_of
-from node.core.vector_clock import VectorClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from node.core.dot import Dot
+    from node.core.vector_clock import VectorClock
 
 NODES_MAX = 256
 
 
 class Peer(NamedTuple):
-    """What a node last told, at steady time ``heard_ms``; ``wall_ahead_ms``: how far its wall clock is ahead."""
+    """What a node last told; ``wall_ahead_ms``: how far its wall clock is ahead of the own one."""
 
     replica: str
     session: str
     clock: VectorClock
     trimmed: VectorClock
     url: str
-    heard_ms: int
     wall_ahead_ms: int
 
 
@@ -132,9 +131,7 @@ class Members:
         if former is not None and former.replica == told.sender and former.session == told.session:
             # Messages of one sender may overtake each other: a clock never goes back.
             clock = clock.merge(former.clock)
-        self._peers[node] = Peer(
-            told.sender, told.session, clock, told.trimmed, told.url, now_ms, told.wall_ms - wall_ms
-        )
+        self._peers[node] = Peer(told.sender, told.session, clock, told.trimmed, told.url, told.wall_ms - wall_ms)
         # This node is never silent: that is also what counts for whoever joins by what another one tells (``change``).
         self._silent_since_ms[node] = self._silent_since_ms[self._node] = now_ms
         changed = [self.change(change) for change in told.changes]
@@ -180,11 +177,6 @@ class Members:
     def has_everywhere(self, dot: Dot) -> bool:
         """Whether every other member has told that it has applied a write."""
         return all(name in self._peers and self._peers[name].clock.covers(dot) for name in self.others)
-
-    def told_clocks(self) -> Iterator[tuple[str, VectorClock]]:
-        """Each other member with what it has applied, as far as it has said so."""
-        for name in self.others:
-            yield name, self._peers[name].clock if name in self._peers else VectorClock()
 
 
 def _order(change: MemberChange) -> tuple[int, bool, str]:

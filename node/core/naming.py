@@ -48,6 +48,7 @@ class Naming:
         self.identity = Identity(limits, start.steady_ms, is_sure=start.is_new)
         self._publisher_is_up = False
         self._must_resume = False
+        self._now_ms = start.steady_ms
 
     def learn_from(self, other: Naming, *, is_same: bool) -> None:
         """Take over what another object knew; ``is_same``: its replica wrote under the same name."""
@@ -64,15 +65,17 @@ class Naming:
     def publisher_up(self) -> list[Effect]:
         """Publishing is possible: ask at once whether the name is safe."""
         self._publisher_is_up = True
-        return [] if self.identity.is_sure else [self._hello()]
+        return self._hello()
 
-    def _hello(self) -> SayHello:
-        return SayHello(self._replica.replica, self._start.session)
+    def _hello(self) -> list[Effect]:
+        if not self._publisher_is_up or not self.identity.is_time_for_hello(self._now_ms):
+            return []
+        return [SayHello(self._replica.replica, self._start.session)]
 
     def pursue(self, now_ms: int, state: ReplicaState) -> list[Effect]:
         """Ask again, or give up asking and take another name, as far as it is time."""
         effects: list[Effect] = [Resumed()] if self._must_resume else []
-        self._must_resume = False
+        self._must_resume, self._now_ms = False, now_ms
         identity, others = self.identity, self._members.others
         if identity.is_sure:
             return effects
@@ -83,9 +86,7 @@ class Naming:
             silent = ", ".join(sorted(set(others) - identity.answered_by))
             reason = f"a write waits, and {silent} did not say whether its name is safe"
             return effects + self._replica.take_new_incarnation(reason, state)
-        if self._publisher_is_up and identity.is_time_for_hello(now_ms):
-            effects.append(self._hello())
-        return effects
+        return effects + self._hello()
 
     def hear_answer(self, message: HelloSeen, state: ReplicaState) -> list[Effect]:
         """A member came to the hello in its queue."""

@@ -110,14 +110,11 @@ class Repairer:
                 requests += self._request(view, origin, target, keeping)
             else:
                 out_of_reach.update(having)
-        if is_waited_for and not out_of_reach and self._is_far_behind(applied, targets):
+        is_far_behind = missing_writes(view) >= self._limits.snapshot_from_writes
+        if is_waited_for and not out_of_reach and is_far_behind:
             ahead = (node for node, peer in peers.items() if any(peer.clock[o] > applied.get(o, 0) for o in targets))
             out_of_reach.update(ahead)
         return Due(requests, sorted(out_of_reach))
-
-    def _is_far_behind(self, applied: Mapping[str, int], targets: Mapping[str, int]) -> bool:
-        missing = sum(target - applied.get(origin, 0) for origin, target in targets.items())
-        return missing >= self._limits.snapshot_from_writes
 
     def _is_time(self, gap: _Gap, count: int, now_ms: int) -> bool:
         if count > gap.count:
@@ -152,7 +149,7 @@ class Repairer:
     def expects(self, given: RepairGiven) -> bool:
         """Whether these writes answer the request that is open for their origin, and are among what it names."""
         gap = self._gaps.get(given.origin)
-        if gap is None or gap.asked is None or gap.asked.request != given.request:
+        if gap is None or gap.is_answered or gap.asked is None or gap.asked.request != given.request:
             return False
         ranges = gap.asked.ranges
         return all(
@@ -165,6 +162,11 @@ class Repairer:
         gap = self._gaps.get(given.origin)
         if gap is not None:
             gap.is_answered = True
+
+
+def missing_writes(view: View) -> int:
+    """How many writes exist, as far as is known here, that this replica has not applied."""
+    return sum(target - view.applied.get(origin, 0) for origin, target in _targets(view).items())
 
 
 def _targets(view: View) -> dict[str, int]:

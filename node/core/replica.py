@@ -130,11 +130,6 @@ class Replica:
         """The outboxes; for the replica's own parts."""
         return self._publishing
 
-    @property
-    def clock_max_entries(self) -> int:
-        """How many replicas a clock may name."""
-        return self._limits.clock_max_entries
-
     def waits_for(self, held: HeldWrite) -> Dot:
         """One dot that a held write waits for; raises ValueError when it waits for none."""
         return self._delivery.waits_for(held)
@@ -225,7 +220,7 @@ class Replica:
 
     def _end_transaction(self, event: EndOfTransaction, state: ReplicaState) -> list[Effect]:
         del event
-        effects = self._anti_entropy.end_transaction(state)
+        effects = self._anti_entropy.end_transaction()
         delivery, publishing = self._delivery, self._publishing
         if delivery.has_moved or publishing.must_save:
             self.save_position(state)

@@ -34,13 +34,6 @@ class SnapshotProgress(NamedTuple):
     keys: int
 
 
-class Refused(NamedTuple):
-    """A part that cannot be what it claims to be."""
-
-    peer: str
-    reason: str
-
-
 class SnapshotTaker:
     """One snapshot at a time; time comes in with each call, in milliseconds that never go back."""
 
@@ -107,7 +100,7 @@ class SnapshotTaker:
         if not given.entries and not given.is_last:
             return "a part that is empty, and not the last one"
         for key, versions in given.entries:
-            if (flaw := _flaw_of(versions, given.clock)) is not None:
+            if (flaw := _flaw_of(versions, given)) is not None:
                 return f"key {key[:80]!r}: {flaw}"
         return None
 
@@ -123,12 +116,14 @@ class SnapshotTaker:
         return self._ask(replica, now_ms, tries=1)
 
 
-def _flaw_of(versions: Versions, clock: VectorClock) -> str | None:
+def _flaw_of(versions: Versions, given: SnapshotGiven) -> str | None:
     if not versions:
         return "no version"
     replicas = set()
     for version in versions:
-        if not version.clock <= clock or not clock.covers(version.dot):
+        if version.timestamp > given.timestamp:
+            return f"version {version.dot} is dated later than anything that the snapshot contains"
+        if not version.clock <= given.clock or not given.clock.covers(version.dot):
             return f"version {version.dot} is not among the writes of the snapshot's clock"
         if version.clock[version.dot.replica] != version.dot.seq:
             return f"the clock of version {version.dot} does not hold its own dot"

@@ -125,6 +125,10 @@ class VectorClock:
             if count > known.get(replica, 0)
         }
 
+    def missing_writes(self, wanted: VectorClock) -> int:
+        """How many writes this clock lacks of ``wanted``."""
+        return sum(dots.last - dots.first + 1 for dots in self.missing(wanted).values())
+
     # ----------------------------------------------------------------------------- deriving
 
     def merge(self, other: VectorClock) -> VectorClock:

@@ -118,6 +118,11 @@ class AMQPTransport:
         if self._control_publisher is not None:
             self._control_publisher.tell(target, body)
 
+    @property
+    def control_dropped(self) -> int:
+        """See Transport."""
+        return 0 if self._control_publisher is None else self._control_publisher.dropped
+
     def members_are(self, node_ids: Sequence[str]) -> None:
         """See Transport."""
         self._member_queues.members_are(node_ids)
@@ -143,7 +148,6 @@ class AMQPTransport:
         """See Transport."""
         publisher, consumer = self._publisher, self._consumer
         is_publishing = publisher is not None and publisher.is_up
-        control = self._control_publisher
         return {
             "kind": "rabbitmq",
             "addresses": [without_secrets(url) for url in self._urls],
@@ -152,7 +156,7 @@ class AMQPTransport:
             "last_error": next((thread.last_error for thread in self._threads if thread.last_error), None),
             "server_version": self._server_version,
             "queue_type": self._conflicts.type_of(self._names.own_queue, self._queue_type),
-            "control_dropped": 0 if control is None else control.dropped,
+            "control_dropped": self.control_dropped,
         }
 
     def stop(self, timeout_seconds: float) -> None:

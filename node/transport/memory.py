@@ -56,7 +56,8 @@ class MemoryTransport:
         self._members = tuple(founding_members)
         self._queue: BoundedQueue[Waiting] | None = None
         self._control: ControlInbox | None = None
-        self._control_dropped = 0
+        self.control_dropped = 0
+        """See Transport."""
         self._unacknowledged: dict[int, Waiting] = {}
         self._confirmed: list[int] = []
         self._refused: list[int] = []
@@ -105,7 +106,7 @@ class MemoryTransport:
             if self._is_connected():
                 self._fanout.tell(target, delivery)
             else:
-                self._control_dropped += 1
+                self.control_dropped += 1
 
     def members_are(self, node_ids: Sequence[str]) -> None:
         """See Transport."""
@@ -146,7 +147,7 @@ class MemoryTransport:
             "last_error": self._last_error,
             "server_version": None,
             "queue_type": None,
-            "control_dropped": self._control_dropped,
+            "control_dropped": self.control_dropped,
         }
 
     def stop(self, timeout_seconds: float) -> None:

@@ -147,9 +147,13 @@ class Transport(Protocol):
     def tell(self, target: str | None, body: bytes) -> None:
         """Send a control message to one node id, or (None) to every node that listens now, the own included.
 
-        Dropped silently, and counted in ``describe``, when it cannot be sent now: no link, the broker takes
+        Dropped silently, and counted in ``control_dropped``, when it cannot be sent now: no link, the broker takes
         nothing, too much waits already.
         """
+
+    @property
+    def control_dropped(self) -> int:
+        """How many control messages could not be sent, so far."""
 
     def members_are(self, node_ids: Sequence[str]) -> None:
         """From now on keep these nodes' queues, and the own one, instead of the founding members'.

@@ -197,8 +197,9 @@ def has_somewhere(self: Members, dot: Dot) -> bool:
     return any(peer.clock.covers(dot) for peer in self._peers.values())
 
 
-def answer_only_at_once(self: AntiEntropy, node: str, asks: VectorClock) -> list[todo.Effect]:
+def answer_only_at_once(self: AntiEntropy, node: str, asks: VectorClock, now_ms: int) -> list[todo.Effect]:
     """A replica that forgets who waits until it has applied something."""
+    del now_ms
     return [self._told(node)] if asks <= self._replica.clock else []
 
 

@@ -115,7 +115,9 @@ def test_beyond_the_limit_of_waiting_writes_it_is_429_and_nothing_is_written(tmp
             assert refused.status_code == 429
             assert refused.headers["Retry-After"] == "1"
             assert "3 requests wait for an acknowledgement level" in refused.json()["error"]
-        assert node.http.get("/status").json()["vc"] == [3, 0, 0]
+        wait_until(
+            lambda: node.http.get("/status").json()["vc"] == [3, 0, 0], "the three writes are made", TIMEOUT_SECONDS
+        )
         assert write(node).json()["vc"] == [4, 0, 0]
         assert write(node, ack="local").json()["vc"] == [5, 0, 0]
         metrics = node.http.get("/metrics").text

@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from threading import Event
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
+from node.inbox import AfterCommit
 from tests.integration.http.conftest import TIMEOUT_SECONDS, ServedNode, serving
 from tests.support.cluster import wait_until
 
@@ -80,6 +83,31 @@ def test_requests_that_wait_do_not_starve_the_others(tmp_path: Path) -> None:
         assert not any(answer.done() for answer in waiting)
         node.clear_faults()
         assert {answer.result(TIMEOUT_SECONDS).json()["value"] for answer in waiting} == {"awaited"}
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_requests_that_wait_for_the_replica_let_others_run(tmp_path: Path, method: str) -> None:
+    """A look at the buffer and a removal keep no place while the replica is busy: the only one is free for others."""
+    gate, held = Event(), Event()
+
+    def hold(_: object) -> None:
+        held.set()
+        gate.wait(TIMEOUT_SECONDS)
+
+    with serving(tmp_path, http_running_threads=1) as node, ThreadPoolExecutor(1) as pool:
+        node.node.thread.put(AfterCommit(hold))
+        assert held.wait(TIMEOUT_SECONDS)
+        try:
+            if method == "get":
+                waiting = pool.submit(node.http.get, "/buffer")
+            else:
+                waiting = pool.submit(node.http.post, "/members/remove", json={"node": "node2"})
+            wait_until(lambda: len(node.node.thread._inbox) > 0, "the request is before the replica", TIMEOUT_SECONDS)
+            assert httpx.get(f"{node.url}/status", timeout=5.0, trust_env=False).status_code == 200
+            assert not waiting.done()
+        finally:
+            gate.set()
+        assert waiting.result(TIMEOUT_SECONDS).status_code == 200
 
 
 def test_requests_that_wait_when_the_node_stops_are_answered_at_once(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ class Wire:
         self._connection = pika.BlockingConnection(pika.URLParameters(url))
         self._channel = self._connection.channel()
         self._channel.confirm_delivery()
+        # Confirms would make a flood of control messages a trickle.
+        self._control = self._connection.channel()
         self._cluster = cluster
         self._captured = self._channel.queue_declare("", exclusive=True).method.queue
         self._channel.queue_bind(self._captured, f"{cluster}.writes")
@@ -53,6 +55,11 @@ class Wire:
     def publish_to(self, node: str, body: bytes) -> None:
         """Send to one node's queue alone."""
         self._channel.basic_publish("", f"{self._cluster}.{node}", body, json_properties())
+
+    def tell(self, key: str, *bodies: bytes) -> None:
+        """Send control messages to whoever listens under this key: ``all``, or ``node.`` and a node id."""
+        for body in bodies:
+            self._control.basic_publish(f"{self._cluster}.control", key, body)
 
     def capture(self) -> Message:
         """The next message that was published to all nodes."""

@@ -12,11 +12,12 @@ from node.core.effects import (
     IncarnationTaken,
     MembersChanged,
     PeerTold,
+    Publish,
     RemovalAnswered,
     Tell,
     TwinSeen,
 )
-from node.core.events import AskEverybody, ControlUp, Heard, RemoveMember
+from node.core.events import AskEverybody, Confirmed, ControlUp, Heard, PublisherUp, Received, RemoveMember, Tick
 from node.core.replica import ReplicaLimits
 from tests.unit.core.builders import Bench, clock, only, put, told, write
 
@@ -94,6 +95,28 @@ def test_those_who_wait_for_an_answer_are_bounded() -> None:
     for node in "bcd":
         bench.hear(told(node, asks="e=1"))
     assert [tell.target for tell in only(bench.receive(write("e:1")), Tell)] == ["b", "c"]
+
+
+def test_nobody_waits_for_an_answer_for_ever() -> None:
+    """What was asked for may never come, and those who ask next need the room."""
+    limits = AntiEntropyLimits(awaiting_max=1, awaiting_ms=60_000)
+    bench = Bench("a", ReplicaLimits(anti_entropy=limits))
+    bench.hear(told("b", asks="never=1"))
+    bench.tick(59_999)
+    bench.hear(told("c", asks="e=1"))
+    bench.tick(1)
+    bench.hear(told("d", asks="e=1"))
+    assert [tell.target for tell in only(bench.receive(write("e:1")), Tell)] == ["d"]
+
+
+def test_who_waits_is_answered_although_the_position_was_saved_in_between() -> None:
+    """A tick in the same transaction saves it."""
+    bench = Bench("a")
+    bench.step(PublisherUp())
+    (sent,) = only(bench.write(put("x", "5")), Publish)
+    bench.hear(told("b", asks="b=1"))
+    effects = bench.step(Received("delivery", [write("b:1")], 0), Confirmed([sent.publish_id]), Tick(0, 0))
+    assert "b" in [tell.target for tell in only(effects, Tell)]
 
 
 # ---------------------------------------------------------------------------------------- hearing

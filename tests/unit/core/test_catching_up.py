@@ -16,7 +16,7 @@ from node.core.effects import (
     SnapshotStaged,
     Tell,
 )
-from node.core.hybrid_clock import ZERO
+from node.core.hybrid_clock import HybridTimestamp
 from node.core.repair import RepairLimits
 from node.core.replica import ReplicaLimits
 from node.core.vector_clock import SequenceRange
@@ -234,7 +234,7 @@ def _wanted(here: Bench, after_ms: int) -> SnapshotWanted:
 
 
 def _given(wanted: SnapshotWanted, knows: str, *, part: int = 0) -> SnapshotGiven:
-    return SnapshotGiven("b", wanted.request, part, clock(knows), ZERO, (), is_last=True)
+    return SnapshotGiven("b", wanted.request, part, clock(knows), HybridTimestamp(1_000, 0), (), is_last=True)
 
 
 def test_a_snapshot_that_cannot_be_true_is_refused_and_asked_for_elsewhere() -> None:

@@ -39,7 +39,7 @@ class _Behind:
             self.tell(node, knows)
 
     def tell(self, node: str, knows: str, trimmed: str = "") -> None:
-        self.peers[node] = Peer(node, "session", clock(knows), clock(trimmed), "", 0, 0)
+        self.peers[node] = Peer(node, "session", clock(knows), clock(trimmed), "", 0)
 
     def hold(self, *names: str, after: str = "") -> None:
         for name in names:

@@ -44,7 +44,7 @@ def _part(
 ) -> SnapshotGiven:
     siblings = (_version("b:1"),) if versions is None else versions
     entries = tuple((key, siblings) for key in keys)
-    return SnapshotGiven("b", request, part, clock(knows), HybridTimestamp(1, 0), entries, is_last)
+    return SnapshotGiven("b", request, part, clock(knows), HybridTimestamp(1_000, 0), entries, is_last)
 
 
 # ---------------------------------------------------------------------------------- part by part
@@ -178,6 +178,7 @@ def test_a_sound_part_has_no_flaw() -> None:
         ((_version("b:1", after="c=3"),), "b:1 is not among the writes"),
         ((_version("b:2"), _version("b:1")), "two versions of one replica"),
         ((_version("b:2")._replace(clock=clock("b=1")),), "does not hold its own dot"),
+        ((_version("b:1")._replace(timestamp=HybridTimestamp(1_000, 1)),), "b:1 is dated later than anything"),
     ],
 )
 def test_versions_that_cannot_be_in_the_snapshots_clock_are_a_flaw(versions: Versions, reason: str) -> None:

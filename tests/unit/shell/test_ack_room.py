@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
+from node import service
 from node.ack_room import AckLevel, AckRoom, AckWaiter
 from node.core.effects import Publish
 from node.core.events import Confirmed, PublisherUp
-from node.errors import LimitReachedError
-from tests.unit.core.builders import Bench, only, put, told
+from node.core.vector_clock import VectorClock
+from node.errors import ContextNotReachedError, LimitReachedError, OutcomeUnknownError
+from tests.support.writes import NODE2
+from tests.unit.core.builders import Bench, dot, only, put, told
+from tests.unit.shell.running import RunningReplica
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AT_ONCE_SECONDS = 5.0
 
@@ -33,7 +41,8 @@ class Room:
         """An own write, watched from its commit on."""
         effects = self.bench.write(put("x", "1"))
         self._unconfirmed += [effect.publish_id for effect in only(effects, Publish)]
-        waiter = self.room.watch(effects[0].write.dot, level)  # type: ignore[union-attr]  # it is accepted
+        waiter = self.room.admit(level)
+        self.room.watch(waiter, effects[0].write.dot)  # type: ignore[union-attr]  # it is accepted
         self.room.advance(self.bench.replica)
         return waiter
 
@@ -116,7 +125,7 @@ def test_what_was_reached_is_never_taken_back() -> None:
 
 def test_who_waits_is_woken_by_the_level_that_was_asked_for() -> None:
     """At once, on its own thread, and not by a nearer level."""
-    waiter = AckWaiter(Bench("a~aaaa").write(put("x", "1"))[0].write.dot, AckLevel.ALL)  # type: ignore[union-attr]  # it is accepted
+    waiter = AckWaiter(AckLevel.ALL)
     reached: list[AckLevel] = []
     thread = threading.Thread(target=lambda: reached.append(waiter.wait(60)))
     thread.start()
@@ -146,11 +155,38 @@ def test_beyond_its_limit_the_room_admits_nobody_until_somebody_leaves() -> None
     waiters = [room.write(AckLevel.ALL) for _ in range(2)]
     for _ in range(3):
         with pytest.raises(LimitReachedError, match=r"2 requests wait for an acknowledgement level.*ask for ack=local"):
-            room.room.admit()
+            room.room.admit(AckLevel.BROKER)
     assert room.refused == 3
     room.room.leave(waiters[0])
-    room.room.admit()
-    assert room.refused == 3
+    room.room.admit(AckLevel.BROKER)
+    assert (room.refused, room.room.waiting_requests) == (3, 2)
+
+
+def test_a_place_is_taken_from_the_admission_on() -> None:
+    """Not from the write on: else any number of requests would pass in between."""
+    room = Room(max_requests=2)
+    for _ in range(2):
+        room.room.admit(AckLevel.ALL)
+    with pytest.raises(LimitReachedError):
+        room.room.admit(AckLevel.ALL)
+
+
+def test_a_write_whose_request_has_left_is_not_watched() -> None:
+    """Its commit took longer than its request waited: nobody would ever leave for it."""
+    room = Room()
+    waiter = room.room.admit(AckLevel.ALL)
+    room.room.leave(waiter)
+    room.room.watch(waiter, dot("a~aaaa:1"))
+    assert (room.room.waiting_requests, waiter.dot) == (0, None)
+
+
+def test_a_request_whose_write_is_not_made_yet_learns_nothing() -> None:
+    """Whatever is confirmed meanwhile is somebody else's."""
+    room = Room()
+    waiter = room.room.admit(AckLevel.BROKER)
+    room.write(AckLevel.BROKER)
+    room.confirm()
+    assert waiter.wait(0) is AckLevel.LOCAL
 
 
 def test_nobody_waits_in_a_room_that_is_closed() -> None:
@@ -162,3 +198,29 @@ def test_nobody_waits_in_a_room_that_is_closed() -> None:
     began = time.monotonic()
     assert [before.wait(60), after.wait(60)] == [AckLevel.LOCAL, AckLevel.LOCAL]
     assert time.monotonic() - began < AT_ONCE_SECONDS
+
+
+def test_a_request_that_gave_up_before_its_commit_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its write is made all the same; its place is free again, and stays so."""
+    monkeypatch.setattr(service, "COMMIT_TIMEOUT_SECONDS", 0.1)
+    gate = threading.Event()
+    with RunningReplica(tmp_path).start() as running:
+        running.hold_the_thread(gate)
+        with pytest.raises(OutcomeUnknownError):
+            running.service.write((put("x", "1"),), VectorClock(), 0, AckLevel.ALL, 60)
+        assert running.service.ack_waiting_requests == 0
+        gate.set()
+        running.wait(lambda: running.value("x") == b'"1"', "the write is made")
+        running.on_thread(lambda _: None)  # the write's effects are behind it
+        assert running.service.ack_waiting_requests == 0
+
+
+def test_a_request_that_fails_before_its_write_gives_its_place_back(tmp_path: Path) -> None:
+    """What it has seen does not come."""
+    with RunningReplica(tmp_path, ack_waiting_max_requests=1).start() as running:
+        for _ in range(2):
+            with pytest.raises(ContextNotReachedError):
+                running.service.write((put("x", "1"),), VectorClock({NODE2: 1}), 0.01, AckLevel.ALL, 60)
+        assert running.service.ack_waiting_requests == 0

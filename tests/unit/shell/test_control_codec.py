@@ -111,6 +111,8 @@ def test_a_write_given_for_repair_is_the_write_that_was_published() -> None:
         ("clock", {"asks": {"x": 1}}, "'x' is not a replica id"),
         ("clock", {"members": [["a b", 1, True, ""]]}, "'a b' is not a node id"),
         ("clock", {"members": [["n" * 5000, 1, True, ""]]}, "is not a node id"),
+        ("clock", {"members": [["rejected", 1, False, ""]]}, "'rejected' is not a node id that a member can have"),
+        ("clock", {"sender": "rejected~aaaaaa"}, "'rejected' is not a node id that a member can have"),
         ("clock", {"members": [["node1", -1, True, ""]]}, "Expected `int` >= 0"),
         ("clock", {"members": [["node1", PHYSICAL_MS_MAX + 1, True, ""]]}, f"Expected `int` <= {PHYSICAL_MS_MAX}"),
         ("clock", {"members": [["node1", 1, "yes", ""]]}, "Expected `bool`"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from node.full_store import CALM_SECONDS, RETRY_SECONDS, FullStore
 from node.inbox import AfterCommit, ControlReceived, Look
 from node.submission import Removal, Submission
 from node.transport.port import ControlDelivery, Delivery
-from tests.support.writes import NODE2, put_write
+from tests.support.writes import NODE2, NODE3, put_write
 from tests.unit.shell.running import EMPTY, SMALL_STORE_BYTES, RunningReplica
 
 if TYPE_CHECKING:
@@ -90,6 +91,32 @@ def test_a_backlog_that_does_not_fit_is_not_caught_up_with(tmp_path: Path) -> No
         running.make_room()
         running.wait(lambda: running.service.ready[0], "caught up")
         assert running.value("from2") == LARGE
+
+
+def test_a_store_that_is_full_of_history_makes_room_by_itself(tmp_path: Path) -> None:
+    """Once all members have it; deleting needs room, too, and clients that keep trying must not take its turn."""
+    with RunningReplica(tmp_path, store_max_bytes=SMALL_STORE_BYTES, history_keep_writes=0) as running:
+        running.start()
+        accepted = 0
+
+        def is_accepted() -> bool:
+            nonlocal accepted
+            for peer in (NODE2, NODE3):
+                running.tell_clock(peer, {running.service.replica: accepted})
+            try:
+                running.put("x", LARGE)
+            except StoreFullError:
+                return False
+            accepted += 1
+            return True
+
+        with contextlib.suppress(StoreFullError):
+            while True:
+                running.put("x", LARGE)
+                accepted += 1
+        for _ in range(5):
+            running.wait(is_accepted, "there is room again")
+        running.wait(lambda: running.service.outbox_count == 0, "the outbox drained")
 
 
 # ------------------------------------------------------------------------------------- publishing meanwhile

@@ -230,6 +230,22 @@ def test_requests_too_many_are_dropped_and_stopping_does_not_wait_for_them(tmp_p
     giving.store.close()
 
 
+def test_a_fault_of_the_program_ends_the_snapshot_and_not_the_server(
+    giving: Giving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged with where it happened; other snapshots are given."""
+    with structlog.testing.capture_logs() as lines:
+        giving.server._log = structlog.get_logger("causalkv.snapshot")
+        giving.part(0)
+        with monkeypatch.context() as broken:
+            broken.setattr(snapshot_server, "encode_snapshot_part", lambda *_, **__: 1 / 0)
+            giving.ask(1)
+            wait_until(lambda: not giving.cuts, "the cut is closed", TIMEOUT_SECONDS)
+    (error,) = [line for line in lines if line["log_level"] == "error"]
+    assert (error["peer"], error["exc_info"]) == ("node2", True)
+    assert giving.all_parts("r2")
+
+
 def test_a_damaged_record_ends_the_snapshot_and_not_the_server(giving: Giving) -> None:
     """The log says whose disk to look at; other snapshots are given."""
     with giving.store._env.begin(write=True) as transaction:
