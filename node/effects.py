@@ -66,6 +66,10 @@ def _dropped_item(_item: Item) -> None:
     """Nobody takes it yet."""
 
 
+def _nothing() -> None:
+    """Nobody listens."""
+
+
 class EffectRunner:
     """Acts for the replica; on the replica's thread only."""
 
@@ -107,6 +111,8 @@ class EffectRunner:
         self._postponed: list[Submission] = []
         self.again: Callable[[Item], None] = _dropped_item
         """Puts something before the replica again; to be set before the first effect."""
+        self.moved: Callable[[], None] = _nothing
+        """Told after each commit; it must return at once."""
         self._handlers: dict[type, Callable[[Any], None]] = {
             Accepted: self._accepted,
             Acknowledge: self._settle,
@@ -141,6 +147,7 @@ class EffectRunner:
         self._gauges.outbox = replica.outbox_writes
         self._gauges.unconfirmed_messages = replica.unconfirmed_messages
         self._waiting_room.advance(replica.clock)
+        self.moved()
         self._ack_room.advance(replica)
 
     def run(self, effects: Sequence[Effect], replica: Replica) -> None:

@@ -34,6 +34,8 @@ from node.store import Store, identity
 from node.story import WriteStory
 from node.transport import create_transport
 from node.waiting_room import WaitingRoom
+from node.watch.hub import WatchHub
+from node.watch.metrics import WatchMetrics
 
 if TYPE_CHECKING:
     from node.errors import CausalKVError
@@ -147,12 +149,22 @@ class Node:
             joining=joining,
             readiness=self._readiness,
         )
+        self._watch_hub = WatchHub(
+            self.store,
+            shown_clocks.shown,
+            WatchMetrics(self.metrics.registry),
+            max_watchers=settings.watch_max_watchers,
+            max_states=settings.watch_max_states,
+            limit_reached=self.metrics.limit_reached,
+        )
+        effects.moved = self._watch_hub.moved
         self._http = self._create_http()
 
     def _create_http(self) -> HttpServer:
         settings = self.settings
         app = create_app(
             self.service,
+            watch_hub=self._watch_hub,
             faults=self._faults,
             metrics=self.metrics,
             value_max_bytes=settings.value_max_bytes,
@@ -181,6 +193,7 @@ class Node:
     def start(self) -> None:
         """Serve HTTP and connect to the other nodes. Raises ConfigurationError when the port is taken."""
         self._http.start()
+        self._watch_hub.start()
         self.thread.start()
         self._snapshots.start()
         self.transport.start(self._link)
@@ -196,6 +209,7 @@ class Node:
         """Stop accepting, finish what was accepted, publish what can be published, close; within ``STOP_SECONDS``."""
         deadline = time.monotonic() + STOP_SECONDS
         self.service.stopping()
+        lets_go = self._watch_hub.stop(1.0)
         self._http.stop(max(0.1, (deadline - time.monotonic()) / 3))
         self._wait_for_outbox(min(deadline - 3, time.monotonic() + 2))
         has_ended = self.thread.stop(max(0.1, deadline - time.monotonic() - 2))
@@ -203,7 +217,7 @@ class Node:
         self.transport.stop(max(0.1, deadline - time.monotonic() - 1))
         if self._faults is not None:
             self._faults.stop()
-        if has_ended:  # else it hangs at the disk, and must not find its database closed
+        if has_ended and lets_go:  # else it hangs at the disk, and must not find its database closed
             self.store.close()
         self._log.info("stopped", outbox=self.service.outbox_count)
 

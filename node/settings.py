@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     ack_waiting_max_requests: int = Field(
         default=256, ge=1, le=4096, description="writes that wait for ack=broker or all; beyond it 429"
     )
+    watch_max_watchers: int = Field(default=500, ge=1, le=10_000, description="clients that watch; beyond it 503")
+    watch_max_states: int = Field(
+        default=8, ge=1, le=256, description="watchers that are sent the whole state at the same time; beyond it 503"
+    )
     commit_max_writes: int = Field(default=2_000, ge=1, description="writes in one transaction of the store")
     pack_max_writes: int = Field(default=500, ge=1, le=10_000, description="writes packed into one message")
     pack_max_bytes: int = Field(default=256 * 1024, ge=1024, le=8 * MIB, description="size at which a pack is closed")

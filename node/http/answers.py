@@ -156,6 +156,7 @@ class Reply(NamedTuple):
     """What a request comes to, before it is a Flask response.
 
     ``seen`` is the clock of what the answer shows, which joins the causal token; None shows nothing.
+    ``is_endless``: somebody else goes on behind the head, until the connection closes.
     """
 
     status: int
@@ -163,6 +164,7 @@ class Reply(NamedTuple):
     seen: VectorClock | None = None
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = JSON
+    is_endless: bool = False
 
 
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -185,15 +187,16 @@ class Answer(Response):
     def __init__(self, reply: Reply, context: VectorClock) -> None:
         super().__init__(status=STATUS_LINES[reply.status])
         token = context if reply.seen is None else context.merge(reply.seen)
-        self._body = reply.body
+        self._body = () if reply.is_endless else (reply.body,)
+        length = () if reply.is_endless else (("Content-Length", str(len(reply.body))),)
         self._wsgi_headers = [
             *constant_headers(reply.content_type),
-            ("Content-Length", str(len(reply.body))),
+            *length,
             (CONTEXT_HEADER, format_context(token)),
             *reply.headers,
         ]
 
     def get_wsgi_response(self, environ: WSGIEnvironment) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """Body, status line and headers, as the server takes them."""
-        body = () if environ["REQUEST_METHOD"] == "HEAD" else (self._body,)
+        body = () if environ["REQUEST_METHOD"] == "HEAD" else self._body
         return body, self.status, self._wsgi_headers

@@ -35,6 +35,7 @@ from node.http.openapi import describe
 from node.http.operations import OperationViews
 from node.http.requests import parse_query
 from node.http.routes import FAULT, MALFORMED, Documented, Exchange, Route
+from node.http.watching import WatchView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from node.faults import Faults
     from node.metrics import NodeMetrics
     from node.service import ReplicaService
+    from node.watch.hub import WatchHub
 
 log = structlog.get_logger("causalkv.http")
 
@@ -57,12 +59,14 @@ def create_app(
     *,
     metrics: NodeMetrics,
     value_max_bytes: int,
+    watch_hub: WatchHub,
     faults: Faults | None = None,
 ) -> Flask:
     """The application for one node; ``faults`` turns on ``/faults``."""
     metrics.watch(service)
     routes = [
         *KeyViews(service, metrics, value_max_bytes).routes(),
+        WatchView(service, watch_hub).route(),
         *BatchViews(service, value_max_bytes).routes(),
         *CounterAndSetViews(service).routes(),
         *OperationViews(service, metrics, faults).routes(),

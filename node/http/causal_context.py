@@ -42,32 +42,33 @@ _REMEMBERED_TOKENS = 4096
 _REMEMBERED_CHARACTERS_MAX = 512
 
 
-def parse_context(text: str) -> VectorClock:
+def parse_context(text: str, name: str = CONTEXT_HEADER) -> VectorClock:
     """The vector clock that a token means; blanks alone mean the empty clock.
 
-    Strict: each replica once, counts from 1 to 2**63 - 1, at most 1024 entries. Raises InvalidRequestError.
+    Strict: each replica once, counts from 1 to 2**63 - 1, at most 1024 entries. Raises InvalidRequestError, which says
+    that the token stood in ``name``.
     """
-    return _remembered(text) if len(text) <= _REMEMBERED_CHARACTERS_MAX else _parse(text)
+    return _remembered(text, name) if len(text) <= _REMEMBERED_CHARACTERS_MAX else _parse(text, name)
 
 
-def _parse(text: str) -> VectorClock:
+def _parse(text: str, name: str) -> VectorClock:
     if not text.strip(" \t"):
         return EMPTY
     parts = text.split(",", ENTRIES_MAX)
     if len(parts) > ENTRIES_MAX:
-        raise InvalidRequestError(f"{CONTEXT_HEADER}: more than {ENTRIES_MAX} entries: {_RIGHT_FORM}")
+        raise InvalidRequestError(f"{name}: more than {ENTRIES_MAX} entries: {_RIGHT_FORM}")
     entries: dict[str, int] = {}
     for part in parts:
         # Blanks around an entry are what proxies leave when they join a repeated header.
         match = _ENTRY.fullmatch(part.strip(" \t"))
         if match is None:
             shown = part[:_SHOWN_CHARACTERS_MAX]
-            raise InvalidRequestError(f"{CONTEXT_HEADER}: {shown!r} is not <replica id>=<count>: {_RIGHT_FORM}")
+            raise InvalidRequestError(f"{name}: {shown!r} is not <replica id>=<count>: {_RIGHT_FORM}")
         replica, count = match[1], int(match[match.lastindex or 0])
         if count > COUNT_MAX:
-            raise InvalidRequestError(f"{CONTEXT_HEADER}: the count of {replica} is above {COUNT_MAX}: {_RIGHT_FORM}")
+            raise InvalidRequestError(f"{name}: the count of {replica} is above {COUNT_MAX}: {_RIGHT_FORM}")
         if replica in entries:
-            raise InvalidRequestError(f"{CONTEXT_HEADER}: {replica} stands in it twice: {_RIGHT_FORM}")
+            raise InvalidRequestError(f"{name}: {replica} stands in it twice: {_RIGHT_FORM}")
         entries[replica] = count
     return VectorClock(entries)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
@@ -22,6 +22,8 @@ from node.http.causal_context import CONTEXT_HEADER, context_of, format_context
 if TYPE_CHECKING:
     from waitress.parser import HTTPRequestParser
 
+HANDOVER_ENVIRON_KEY = "causalkv.handover"
+"""Where a view leaves who is to take the connection over once the head of its answer is sent."""
 LINGER_SECONDS = 3.0
 LINGER_READ_BYTES = 65_536
 
@@ -33,6 +35,16 @@ class TooSlow(BadRequest):  # it stands beside waitress's own, which are no exce
     reason = "Request Timeout"
 
 
+class Handover(Protocol):
+    """Who serves a connection from the end of an answer's head on. ``give_up`` may be called twice."""
+
+    def take(self, sock: socket.socket, *, is_chunked: bool) -> None:
+        """The head is sent: the rest of the answer is written by the taker, who also closes; returns at once."""
+
+    def give_up(self) -> None:
+        """The connection ended before."""
+
+
 class Server(TcpWSGIServer):
     """A listening socket and its connections; ``draining`` closes each connection after its answer."""
 
@@ -42,11 +54,35 @@ class Server(TcpWSGIServer):
 class JsonTask(WSGITask):
     """A request that goes to the application."""
 
+    _is_handed_over = False
+
     def build_response_header(self) -> bytes:
         """As waitress does it; says so when the connection ends with this answer."""
         if cast("Server", self.channel.server).draining:
             self.set_close_on_finish()
         return super().build_response_header()
+
+    def service(self) -> None:
+        """As waitress does it; whoever was to take the connection over hears in any case whether it comes."""
+        try:
+            super().service()
+        finally:
+            handover = self._handover()
+            if handover is not None and not self._is_handed_over:
+                handover.give_up()
+
+    def finish(self) -> None:
+        """As waitress does it; an answer that somebody else goes on with has no end here."""
+        handover = self._handover()
+        if handover is None:
+            super().finish()
+            return
+        self.write(b"")  # the head
+        self._is_handed_over = True
+        cast("Channel", self.channel).hand_over(handover, is_chunked=self.chunked_response)
+
+    def _handover(self) -> Handover | None:
+        return None if self.environ is None else self.environ.get(HANDOVER_ENVIRON_KEY)
 
 
 class JsonErrorTask(ErrorTask):
@@ -89,6 +125,9 @@ class Channel(HTTPChannel):
 
     lingers = False
     """Whether the client may still be sending when the connection closes."""
+    handover: Handover | None = None
+    """Who takes the connection over instead of its end."""
+    _is_chunked = False
 
     @property
     def connections(self) -> dict[int, Any]:
@@ -96,7 +135,7 @@ class Channel(HTTPChannel):
         return cast("dict[int, Any]", self._map)  # type: ignore[attr-defined]  # missing from the stub
 
     def handle_write(self) -> None:
-        """Flush, then close when that was asked for; from the loop's thread.
+        """Flush, then close or hand over when that was asked for; from the loop's thread.
 
         Closing while the client still sends makes the system reset the connection, and the client may lose the
         answer that says why. So the sending side alone is closed, and what still comes is read and dropped for a
@@ -105,7 +144,40 @@ class Channel(HTTPChannel):
         if self.lingers and self.close_when_flushed and not self.total_outbufs_len and not self.will_close:
             LingeringClose.take_over(self)
             return
+        if self.handover is not None and self.close_when_flushed and not self.will_close:
+            self._flush_exception(self._flush_some)  # type: ignore[attr-defined]  # missing from the stub
+            if not self.total_outbufs_len and self.connected and not self.will_close:
+                self._give_away()
+            return
         super().handle_write()
+
+    def hand_over(self, handover: Handover, *, is_chunked: bool) -> None:
+        """Once the head is sent, let somebody else go on; from the worker's thread, at the end of its request."""
+        self._is_chunked = is_chunked
+        self.handover = handover
+        if not self.connected:  # it closed before it knew of this
+            self._abandon()
+
+    def _give_away(self) -> None:
+        try:
+            kept = cast("socket.socket", self.socket).dup()
+        except OSError:  # no more file descriptors, or the client is gone
+            self.handle_close()
+            return
+        handover, self.handover = cast("Handover", self.handover), None
+        self.handle_close()
+        handover.take(kept, is_chunked=self._is_chunked)
+
+    def handle_close(self) -> None:
+        """The connection is over here."""
+        super().handle_close()
+        # Behind it, so that whoever hands over at this moment sees that the connection is closed.
+        self._abandon()
+
+    def _abandon(self) -> None:
+        handover, self.handover = self.handover, None
+        if handover is not None:
+            handover.give_up()
 
     def refuse_as_too_slow(self, timeout_seconds: float) -> None:
         """Give up on a request that has arrived in part only; from the loop's thread."""

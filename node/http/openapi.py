@@ -63,12 +63,13 @@ def _operation(route: Route, schema_of: dict[type, dict[str, Any]]) -> dict[str,
     parameters: list[dict[str, Any]] = [
         {
             "name": parameter.name,
-            "in": "query",
+            "in": place,
             "description": parameter.description,
             "required": parameter.required,
             "schema": parameter.schema,
         }
-        for parameter in route.query or ()
+        for place, taken in (("query", route.query or ()), ("header", route.headers))
+        for parameter in taken
     ]
     parameters.append({"$ref": _CONTEXT_PARAMETER_REFERENCE})
     if route.waits:

@@ -25,7 +25,7 @@ class Exchange(NamedTuple):
 
 
 class QueryParameter(NamedTuple):
-    """A query parameter: ``schema`` is JSON Schema."""
+    """A parameter in the query string, or in a header of its own: ``schema`` is JSON Schema."""
 
     name: str
     description: str
@@ -51,7 +51,8 @@ class Route:
     """One path and method.
 
     ``waits``: the view waits for the request's context. ``query``: the parameters taken, anything else is refused;
-    None ignores the query string, for probes that append what they like.
+    None ignores the query string, for probes that append what they like. ``headers``: those that matter beside the
+    ones that every route takes.
     """
 
     path: str
@@ -62,6 +63,7 @@ class Route:
     query: tuple[QueryParameter, ...] | None = ()
     body: type | None = None
     waits: bool = False
+    headers: tuple[QueryParameter, ...] = ()
 
 
 MALFORMED = Documented(400, "malformed: the error says what would be right")

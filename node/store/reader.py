@@ -13,6 +13,7 @@ from node.core.vector_clock import VectorClock
 from node.store.history import stored_line
 from node.store.overlay import Overlay, from_key
 from node.store.records import (
+    COUNTERS,
     CUT_BYTES,
     decode_entry,
     decode_versions,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from node.store.transaction import Tables
 
 POSITION_KEY = b"position"
+TRIMMED_KEY = b"trimmed"
 
 
 class Position(NamedTuple):
@@ -43,6 +45,7 @@ class Position(NamedTuple):
 
 
 _unpack_position = msgspec.msgpack.Decoder(Position).decode
+_unpack_trimmed = msgspec.msgpack.Decoder(dict[str, int]).decode
 
 
 def read_position(transaction: Any, tables: Tables) -> Position:
@@ -73,6 +76,10 @@ class StoreReader:
     def entries(self) -> Iterator[tuple[Place, Versions]]:
         """Every place that holds something, with its siblings: keys in byte order, then counters, then sets."""
         return ((place, versions) for _, place, versions in self._places(b""))
+
+    def counters_and_members(self) -> Iterator[tuple[Place, Versions]]:
+        """Of ``entries``, those that are no keys; the members of a set follow each other."""
+        return ((place, versions) for _, place, versions in self._places(COUNTERS))
 
     def scan(self, prefix: str, after: str) -> Iterator[tuple[str, Versions]]:
         """The keys that begin with ``prefix`` and come behind ``after``, in byte order, with their siblings."""
@@ -118,6 +125,12 @@ class StoreReader:
     def history(self, replica: str, first_seq: int) -> Iterator[bytes]:
         """The applied writes of ``replica`` from ``first_seq`` on, encoded, as far as they are kept without a hole."""
         return stored_line(self._transaction, self._tables.history, replica, first_seq)
+
+    def trimmed(self) -> VectorClock:
+        """No write up to here is kept in history."""
+        record = self._transaction.get(TRIMMED_KEY, db=self._tables.meta)
+        what = "the replica's trimmed"
+        return VectorClock({} if record is None else decoded(_unpack_trimmed, unsealed(record, what), what))
 
     def clock(self) -> VectorClock:
         """The writes that this cut contains."""

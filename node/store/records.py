@@ -53,7 +53,7 @@ _unpack_versions = msgspec.msgpack.Decoder(_VersionRecord).decode
 _unpack_dots = msgspec.msgpack.Decoder(_DotRecord).decode
 
 # UTF-8 has no such bytes: whatever begins with one of them is no key, and stands behind all keys.
-_COUNTERS = b"\xfe"
+COUNTERS = b"\xfe"
 _MEMBERS = b"\xff"
 # A place of a member has room for the beginnings of both the key and the member.
 _SET_KEY_MAX_BYTES = 254
@@ -69,7 +69,7 @@ def version_key(place: Place) -> bytes:
     if isinstance(place, str):
         return cut(place.encode(), LMDB_KEY_MAX_BYTES)
     if isinstance(place, CounterPlace):
-        return _COUNTERS + cut(place.key.encode(), LMDB_KEY_MAX_BYTES - 1)
+        return COUNTERS + cut(place.key.encode(), LMDB_KEY_MAX_BYTES - 1)
     prefix = set_prefix(place.key)
     return prefix + cut(place.member.encode(), LMDB_KEY_MAX_BYTES - len(prefix))
 
@@ -89,7 +89,7 @@ def cut(name: bytes, max_bytes: int) -> bytes:
 
 def is_register(place_key: bytes) -> bool:
     """Whether a register stands there, and no other data type."""
-    return place_key < _COUNTERS
+    return place_key < COUNTERS
 
 
 def _names(place: Place) -> str | list[str]:

@@ -25,13 +25,12 @@ from node.store import disk_space
 from node.store import identity as identities
 from node.store.database_file import is_whole
 from node.store.overlay import Overlay
-from node.store.reader import POSITION_KEY, Position, StoreReader, read_position
+from node.store.reader import POSITION_KEY, TRIMMED_KEY, Position, StoreReader, read_position
 from node.store.records import decoded, sealed, unsealed
 from node.store.requests import read_generations
 from node.store.transaction import (
     MEMBERS_KEY,
     REPLICA_KEY,
-    TRIMMED_KEY,
     StoreTransaction,
     Tables,
     decode_held,

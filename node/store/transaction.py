@@ -19,7 +19,7 @@ from node.errors import MessageRejectedError, StoreCorruptedError
 from node.store.expiries import Expiries
 from node.store.history import History
 from node.store.overlay import DONE, Overlay
-from node.store.reader import POSITION_KEY
+from node.store.reader import POSITION_KEY, TRIMMED_KEY
 from node.store.records import (
     decode_dots,
     decode_versions,
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 HELD_SINCE_BYTES = 8
 REPLICA_KEY = b"replica"
-TRIMMED_KEY = b"trimmed"
 MEMBERS_KEY = b"members"
 # A snapshot comes in parts that carry over quickly; what is left of a former one is first brought to its end.
 _CARRY_OVER_KEYS = 10_000

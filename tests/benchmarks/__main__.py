@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tests.benchmarks import causal_buffer, durable_puts, http_get, replication, restart, visibility
+from tests.benchmarks import causal_buffer, durable_puts, http_get, replication, restart, visibility, watchers
 from tests.benchmarks.figures import Figure, print_figures
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def main() -> int:
         "causal buffer": causal_buffer.measure,
         "restart": lambda: restart.measure(1_000_000, rounds),
         "GET": lambda: http_get.measure(1, 3 * rounds),
+        "watchers": lambda: watchers.measure(2, rounds),
     }
     for name, measure in benchmarks.items():
         console.print(f"measuring {name} …")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.healing.tools import HEAL_SECONDS, assert_everywhere, metric, put_all
 from tests.support.cluster import ClusterUnderTest, wait_until
+from tests.support.event_stream import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +80,37 @@ def test_a_member_that_was_away_too_long_comes_back_by_a_snapshot(
         assert [node.get(key).status_code for key in gone] == [404] * len(gone)
         siblings = {each["value"] for each in node.get("old0", siblings="true").json()["siblings"]}
         assert siblings == {"of node2", "of node3"}
+
+
+def test_watchers_hear_that_a_snapshot_left_something_out(
+    healing_broker: PrivateBroker, forgetful: ClusterUnderTest, cluster_id: str
+) -> None:
+    """A reset, with the whole state for those who asked for it; what is new comes behind it, once."""
+    keys = put_all(forgetful["node1"], "k", 30)
+    assert_everywhere(forgetful, keys)
+    node3 = forgetful["node3"]
+    seen = node3.get("k29").headers["X-Causal-Context"]
+    node3.kill()
+    forgetful["node1"].http.post("/delete", json={"key": "k0"}).raise_for_status()
+    keys = keys[1:] + put_all(forgetful["node1"], "new", 30)
+    healing_broker.ctl("purge_queue", f"{cluster_id}.node3")
+    _wait_until_forgotten(forgetful, "node1", "node2")
+    node3.start()
+    wait_until(lambda: node3.answers("/healthz"), "node3 answers", HEAL_SECONDS, node3.log_tail)
+    with (
+        EventStream(node3.url, behind=seen) as plain,
+        EventStream(node3.url, behind=seen, initial="true") as with_state,
+    ):
+        state = with_state.wait_for_state()
+        assert state == {key: key for key in keys}
+        node3.wait_ready(30.0)
+        keys += put_all(forgetful["node2"], "last", 5)
+        for stream in (plain, with_state):
+            changes = stream.wait_for_changes(5)
+            assert [change["key"] for change in changes] == [f"last{number}" for number in range(5)]
+            assert stream.events[0].name == "reset"
+    assert metric(node3, "causalkv_snapshots_adopted_total") == 1
+    assert_everywhere(forgetful, keys)
 
 
 def test_a_node_without_a_disk_joins_by_a_snapshot_under_load(forgetful: ClusterUnderTest) -> None:

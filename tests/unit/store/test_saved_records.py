@@ -13,7 +13,8 @@ from node.core.members import SavedMember
 from node.core.state import FormerLine, SavedReplica
 from node.core.vector_clock import VectorClock
 from node.errors import StoreCorruptedError
-from node.store.transaction import MEMBERS_KEY, REPLICA_KEY, TRIMMED_KEY
+from node.store.reader import TRIMMED_KEY
+from node.store.transaction import MEMBERS_KEY, REPLICA_KEY
 from tests.support.writes import NODE1, NODE2, put_write
 from tests.unit.store.merging import MAX_BYTES, adopt, open_store, shown, stage, versions, write_state
 
