@@ -6,6 +6,8 @@ with Client() as client:
     session = client.session()
     session.put("x", "5")
     session.get("x", node="node2").value  # waits until node2 has it
+
+`AsyncClient` is the same for asyncio.
 """
 
 from client.answers import (
@@ -23,8 +25,13 @@ from client.answers import (
     Value,
     Written,
 )
+from client.async_client import AsyncClient
+from client.async_session import AsyncSession
 from client.causal_token import CausalToken
-from client.client import Client, Reply
+from client.changes import Change, InitialStateEnd, Reset, WatchEvent
+from client.client import Client
+from client.cluster import Reply
+from client.data_answers import CounterValue, Cut, Incremented, ScanPage, SetPage, Version
 from client.errors import (
     AnswerLostError,
     ClientError,
@@ -39,6 +46,7 @@ from client.errors import (
     NoNodeCouldError,
     NotFoundError,
     OutcomeUnknownError,
+    PreconditionFailedError,
     SessionFileError,
     UnavailableError,
     UnexpectedAnswerError,
@@ -46,22 +54,35 @@ from client.errors import (
     UnreachableError,
     UsageError,
 )
+from client.operations import DeleteOp, IncrOp, Operation, PutOp, SAddOp, SRemOp
+from client.requests import WriteOptions
 from client.session import Session
+from client.watch import AsyncWatch, Watch
 
 __all__ = [
     "AckLevel",
     "AnswerLostError",
+    "AsyncClient",
+    "AsyncSession",
+    "AsyncWatch",
     "CausalBuffer",
     "CausalToken",
+    "Change",
     "Client",
     "ClientError",
     "ClusterError",
     "ConfigurationError",
     "ContextNotReachedError",
+    "CounterValue",
+    "Cut",
+    "DeleteOp",
     "DiskFullError",
     "ForeignContextError",
     "Healing",
     "HeldWrite",
+    "IncrOp",
+    "Incremented",
+    "InitialStateEnd",
     "InvalidRequestError",
     "InvalidTokenError",
     "LimitReachedError",
@@ -71,11 +92,19 @@ __all__ = [
     "NoNodeCouldError",
     "NodeStatus",
     "NotFoundError",
+    "Operation",
     "OutcomeUnknownError",
+    "PreconditionFailedError",
+    "PutOp",
     "Repair",
     "Reply",
+    "Reset",
+    "SAddOp",
+    "SRemOp",
+    "ScanPage",
     "Session",
     "SessionFileError",
+    "SetPage",
     "Sibling",
     "SnapshotProgress",
     "UnavailableError",
@@ -84,5 +113,9 @@ __all__ = [
     "UnreachableError",
     "UsageError",
     "Value",
+    "Version",
+    "Watch",
+    "WatchEvent",
+    "WriteOptions",
     "Written",
 ]

@@ -20,21 +20,23 @@ ACK_LEVELS: tuple[AckLevel, ...] = get_args(AckLevel)
 """From the least to the most."""
 
 
-class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """A put or a delete that was accepted; ``vc`` is its clock, one number per node.
+class AckReached(msgspec.Struct, frozen=True, kw_only=True):
+    """``acked``, when a level was asked for: the one that was reached by the time of the answer."""
 
-    ``acked``, when a level was asked for: the one that was reached by the time of the answer.
-    """
-
-    message: str
-    vc: list[int]
     acked: AckLevel | None = None
-    answer: dict[str, Any]
-    text: bytes
 
     def has_reached(self, level: AckLevel) -> bool:
         """Tell whether the write is known to be at this level, or further."""
         return self.acked is not None and ACK_LEVELS.index(self.acked) >= ACK_LEVELS.index(level)
+
+
+class Written(AckReached, frozen=True, kw_only=True):
+    """A write that was accepted; ``vc`` is its clock, one number per node."""
+
+    message: str
+    vc: list[int]
+    answer: dict[str, Any]
+    text: bytes
 
 
 class Sibling(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,11 +60,15 @@ class StoredTexts(StoredText, frozen=True):
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """The version of a key that a node shows. ``siblings``, when asked for, has all of them, winner first."""
+    """The version of a key that a node shows. ``siblings``, when asked for, has all of them, winner first.
+
+    ``ttl_seconds``: how long it still lives, None for a version without an end.
+    """
 
     key: str
     value: Any
     vc: list[int]
+    ttl_seconds: float | None = msgspec.field(default=None, name="ttl")
     siblings: list[Sibling] = []
     answer: dict[str, Any]
     text: bytes

@@ -8,14 +8,11 @@ order in which answers arrive.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping  # noqa: TC003  # msgspec reads the annotations
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from client.errors import InvalidTokenError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 REPLICA_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}~[A-Za-z0-9_-]{1,64}")
 COUNT_PATTERN = re.compile(r"[0-9]{1,19}")

@@ -1,7 +1,8 @@
 """Every error that the client raises on purpose, in one small tree.
 
-Three branches, because a caller can act in three ways: correct the call (`UsageError`), accept that the
-key is not there (`NotFoundError`), or try later or elsewhere (`ClusterError`).
+Four branches, because a caller can act in four ways: correct the call (`UsageError`), accept that the key is not
+there (`NotFoundError`), decide anew by the version that is there (`PreconditionFailedError`), or try later or
+elsewhere (`ClusterError`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from client.data_answers import Version
+
 
 class ClientError(Exception):
     """Base of all errors raised on purpose."""
@@ -18,6 +21,18 @@ class ClientError(Exception):
 
 class NotFoundError(ClientError):
     """The key has no value at the node that answered."""
+
+
+class PreconditionFailedError(ClientError):
+    """The version at the node is not the one that ``if_vc`` or ``if_absent`` asks for; nothing was applied.
+
+    ``current``: the version that is there, None when the key has none.
+    """
+
+    def __init__(self, message: str, *, key: str, current: Version | None) -> None:
+        super().__init__(message)
+        self.key = key
+        self.current = current
 
 
 # --------------------------------------------------------------------------- the caller's to correct
@@ -71,19 +86,25 @@ class UnreachableError(ClusterError):
 
 
 class AnswerLostError(ClusterError):
-    """A read was sent and its answer did not arrive; of a write or a removal this is an `OutcomeUnknownError`."""
+    """A read was sent and its answer did not arrive, or a stream broke off.
+
+    Of a write or a removal this becomes an `OutcomeUnknownError` when asking again does not help.
+    """
 
     is_safe_to_retry = True
 
 
 class UnexpectedAnswerError(ClusterError):
-    """A read was answered not as a causalkv node does; of a write or a removal this is an `OutcomeUnknownError`."""
+    """A read was answered not as a causalkv node does; what this is of a write: see `AnswerLostError`."""
 
     is_safe_to_retry = True
 
 
 class OutcomeUnknownError(ClusterError):
-    """A write or a removal was sent, and nothing tells whether it was applied. Never repeated by the client."""
+    """A write or a removal was sent, and nothing tells whether it was applied.
+
+    The client has repeated it where that certainly does no harm, and nowhere else; see `client.failover`.
+    """
 
 
 class UnavailableError(ClusterError):

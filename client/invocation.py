@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from client.client import DEFAULT_TIMEOUT_SECONDS, Client
+from client.client import Client
+from client.cluster import DEFAULT_TIMEOUT_SECONDS
 from client.errors import (
     ClientError,
     ContextNotReachedError,
     ForeignContextError,
     NoNodeCouldError,
     NotFoundError,
+    PreconditionFailedError,
     SessionFileError,
     UsageError,
 )
-from client.render import printable
+from client.render import json_text, printable
 from client.session_file import SessionFile, state_directory
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from client.session import Session
 
+# 1 is the answer "no": there is no value, or another version than the one that was asked for.
 NOT_FOUND_EXIT, USAGE_EXIT, CLUSTER_EXIT = 1, 2, 3
 # As shells report a process that ended by SIGINT and SIGPIPE.
 INTERRUPTED_EXIT, BROKEN_PIPE_EXIT = 130, 141
@@ -132,6 +135,8 @@ def _ending_well() -> Iterator[None]:
         say(str(error))
         if _is_about_the_context(error):
             say(STALE_SESSION_ADVICE)
+        if isinstance(error, PreconditionFailedError) and error.current is not None:
+            say(f"there is: {error.key} = {json_text(error.current.value)}   vc {error.current.vc}")
         raise typer.Exit(_exit_code(error)) from None
     except BrokenPipeError:
         # Python flushes stdout once more at exit; let that go nowhere.
@@ -148,7 +153,7 @@ def _ending_well() -> Iterator[None]:
 
 
 def _exit_code(error: ClientError) -> int:
-    if isinstance(error, NotFoundError):
+    if isinstance(error, NotFoundError | PreconditionFailedError):
         return NOT_FOUND_EXIT
     return USAGE_EXIT if isinstance(error, UsageError) else CLUSTER_EXIT
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from client.answers import NodeStatus
+    from client.steps import Steps
 
 URLS_VARIABLE = "CAUSALKV_URLS"
 DEFAULT_URLS = ("http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://127.0.0.1:8003")
@@ -67,7 +68,7 @@ def _check_url(url: str) -> str:
 class Directory:
     """Finds nodes by name. A name is learnt from the node's own status, and remembered."""
 
-    def __init__(self, urls: tuple[str, ...], ask: Callable[[str, float], NodeStatus]) -> None:
+    def __init__(self, urls: tuple[str, ...], ask: Callable[[str, float], Steps[NodeStatus]]) -> None:
         """``ask(url, timeout_seconds)`` reads the status of the node at an address."""
         self._urls = urls
         self._ask = ask
@@ -77,7 +78,7 @@ class Directory:
         """Remember that the node of this name answers at this address."""
         self._known[name] = url
 
-    def locate(self, name: str, timeout_seconds: float) -> str:
+    def locate(self, name: str, timeout_seconds: float) -> Steps[str]:
         """Return the address of the node of that name; ``timeout_seconds`` bounds each question.
 
         Raises UnknownNodeError when all nodes answered and none has the name, UnreachableError when
@@ -89,7 +90,7 @@ class Directory:
         others: list[str] = []
         for url in self._likeliest_first(name):
             try:
-                found = self._ask(url, timeout_seconds).node
+                found = (yield from self._ask(url, timeout_seconds)).node
             except (UnreachableError, AnswerLostError, UnexpectedAnswerError) as error:
                 failures.append(error)
                 continue

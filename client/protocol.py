@@ -1,18 +1,17 @@
-"""The HTTP protocol of a node, without any I/O: requests as values, answers judged.
-
-Pure, so that the synchronous client and any later one share it.
-"""
+"""The HTTP protocol of a node, without any I/O: requests as values, answers judged. The requests: `client.requests`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from enum import Enum, StrEnum, auto
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from client.causal_token import CausalToken
+from client.data_answers import Version
 from client.errors import (
+    AnswerLostError,
     ClientError,
     ClusterError,
     ContextNotReachedError,
@@ -22,6 +21,7 @@ from client.errors import (
     LimitReachedError,
     NotFoundError,
     OutcomeUnknownError,
+    PreconditionFailedError,
     UnavailableError,
     UnexpectedAnswerError,
 )
@@ -29,124 +29,69 @@ from client.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from client.answers import AckLevel
-
 CONTEXT_HEADER = "X-Causal-Context"
 WAIT_HEADER = "X-Causal-Wait"
 
-OK, NOT_FOUND, UNAVAILABLE = 200, 404, 503
+OK, NOT_FOUND, CONFLICT, UNAVAILABLE = 200, 404, 409, 503
 CLIENT_ERRORS = range(400, 500)
 # With these a node says that it cannot now, and has applied nothing.
 REFUSALS: Mapping[int, type[ClusterError]] = {429: LimitReachedError, UNAVAILABLE: UnavailableError, 507: DiskFullError}
-
-# Sent with every level, so that client and node agree on how long the answer may take.
-ACK_TIMEOUT_DEFAULT_SECONDS = 5.0
-ACK_TIMEOUT_MAX_SECONDS = 60.0
 
 AnswerT = TypeVar("AnswerT")
 
 
 class Effect(StrEnum):
-    """What a request does to the cluster, as messages call it; with any but NOTHING, a repetition could do harm."""
+    """What a request does to the cluster, as messages call it."""
 
     NOTHING = "nothing"
     WRITE = "write"
     REMOVAL = "removal"
 
 
+class Repetition(Enum):
+    """Where a request may be sent again when nobody knows what became of it.
+
+    A node remembers the request ids of what it has applied: under the same one nothing is done twice there.
+    """
+
+    ANYWHERE = auto()
+    """It changes nothing."""
+    SAME_NODE_FIRST = auto()
+    """It has a request id, and does no harm if another node does it as well."""
+    SAME_NODE = auto()
+    """It has a request id, and would count twice, or fail by its own effect, at another node."""
+    NEVER = auto()
+
+
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One request to any node.
+class Request(Generic[AnswerT]):
+    """One request to any node, and the type of its answer.
 
     ``ack_wait_seconds``: how long the node may wait with its answer after the write is done.
     """
 
     method: str
     path: str
+    answer_type: type[AnswerT]
     parameters: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     effect: Effect = Effect.NOTHING
+    repetition: Repetition = Repetition.ANYWHERE
     not_found_is_an_answer: bool = False
     ack_wait_seconds: float = 0.0
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Whether it can be sent again when nobody knows what became of it."""
-        return self.effect is Effect.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
-    """An HTTP answer as it came from ``url``; header values are None when absent."""
+    """An HTTP answer as it came from ``url``; the values of causalkv's own headers are None when absent."""
 
     url: str
     status_code: int
     body: bytes
     context_header: str | None = None
     retry_after_header: str | None = None
-
-
-STATUS = Request("GET", "/status")
-BUFFER = Request("GET", "/buffer")
-MEMBERS = Request("GET", "/members")
-
-
-class Ack(NamedTuple):
-    """The acknowledgement level that a writer wants, None: takes what comes; and for how long it waits for it."""
-
-    level: AckLevel | None = None
-    timeout_seconds: float | None = None
-
-
-ANY_LEVEL = Ack()
-
-
-def put_request(key: str, value: Any, ack: Ack = ANY_LEVEL) -> Request:
-    """Build a put; raises InvalidRequestError for what JSON cannot carry, and for a malformed ``ack``."""
-    return _write_request("/put", {"key": key, "value": value}, ack)
-
-
-def delete_request(key: str, ack: Ack = ANY_LEVEL) -> Request:
-    """Build a delete; raises as `put_request`."""
-    return _write_request("/delete", {"key": key}, ack)
-
-
-def _write_request(path: str, content: dict[str, Any], ack: Ack) -> Request:
-    level, timeout_seconds = ack
-    if level is None:
-        if timeout_seconds is not None:
-            raise InvalidRequestError("ack_timeout without ack: say which level to wait for: local, broker or all")
-        return Request("POST", path, body=_encode(content), effect=Effect.WRITE)
-    if timeout_seconds is None:
-        timeout_seconds = ACK_TIMEOUT_DEFAULT_SECONDS
-    if not 0 <= timeout_seconds <= ACK_TIMEOUT_MAX_SECONDS:
-        raise InvalidRequestError(f"ack_timeout is {timeout_seconds}: use 0 to {ACK_TIMEOUT_MAX_SECONDS:g} seconds")
-    return Request(
-        "POST",
-        path,
-        body=_encode({**content, "ack": level, "ack_timeout": timeout_seconds}),
-        effect=Effect.WRITE,
-        ack_wait_seconds=0.0 if level == "local" else timeout_seconds,
-    )
-
-
-def remove_request(node: str, *, force: bool) -> Request:
-    """Build the removal of a member; raises InvalidRequestError for a name that is not Unicode text."""
-    return Request("POST", "/members/remove", body=_encode({"node": node, "force": force}), effect=Effect.REMOVAL)
-
-
-def get_request(key: str, *, siblings: bool) -> Request:
-    """Build a read; raises InvalidRequestError for a key that is not Unicode text."""
-    _encode(key)
-    parameters = {"key": key, "siblings": "true"} if siblings else {"key": key}
-    return Request("GET", "/get", parameters=parameters, not_found_is_an_answer=True)
-
-
-def _encode(content: Any) -> bytes:
-    try:
-        return msgspec.json.encode(content)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidRequestError(f"keys, values and names must be JSON, and text must be Unicode: {error}") from None
+    content_type: str = ""
 
 
 def token_of(raw: RawAnswer) -> CausalToken:
@@ -157,7 +102,7 @@ def token_of(raw: RawAnswer) -> CausalToken:
         raise UnexpectedAnswerError(f"{raw.url} answered with a malformed {CONTEXT_HEADER}: {error}") from None
 
 
-def read_answer(request: Request, raw: RawAnswer, answer_type: type[AnswerT]) -> AnswerT:
+def read_answer(request: Request[AnswerT], raw: RawAnswer) -> AnswerT:
     """Return what a node answered, or raise the error of `client.errors` that its answer stands for.
 
     Raises UnexpectedAnswerError for an answer that no node gives: something else may stand in between, so
@@ -169,14 +114,21 @@ def read_answer(request: Request, raw: RawAnswer, answer_type: type[AnswerT]) ->
     if request.effect is Effect.WRITE and not token_of(raw):
         raise UnexpectedAnswerError(f"{raw.url} answered a write without {CONTEXT_HEADER}: is this a causalkv node?")
     try:
-        return msgspec.convert({**content, "reached_at": raw.url, "answer": content, "text": raw.body}, answer_type)
+        return msgspec.convert(
+            {**content, "reached_at": raw.url, "answer": content, "text": raw.body}, request.answer_type
+        )
     except msgspec.ValidationError as error:
         raise UnexpectedAnswerError(f"{raw.url} gave an answer that is not a causalkv node's: {error}") from None
 
 
-def outcome_unknown(request: Request, cause: ClientError) -> OutcomeUnknownError:
+def refusal_of(request: Request[Any], raw: RawAnswer) -> ClientError:
+    """Return the error that an answer which is not 200 stands for."""
+    return _error_of(request, raw, _decode_object(raw))
+
+
+def outcome_unknown(effect: Effect, cause: str) -> OutcomeUnknownError:
     """Say of a write or a removal what can honestly be said when its answer is lost or not understood."""
-    return OutcomeUnknownError(f"the {request.effect} may or may not have been applied: {cause}")
+    return OutcomeUnknownError(f"the {effect} may or may not have been applied: {cause}")
 
 
 def _decode_object(raw: RawAnswer) -> dict[str, Any]:
@@ -193,22 +145,38 @@ def _decode_object(raw: RawAnswer) -> dict[str, Any]:
     return content
 
 
-def _error_of(request: Request, raw: RawAnswer, content: Mapping[str, Any]) -> ClientError:
+def _error_of(request: Request[Any], raw: RawAnswer, content: Mapping[str, Any]) -> ClientError:
     """Choose the error of the tree that an error answer stands for."""
     text = str(content["error"])
     if raw.status_code in REFUSALS:
-        if not request.is_repeatable and not _says_nothing_was_applied(raw, content):
-            return outcome_unknown(request, UnavailableError(f"{raw.url}: {text}"))
-        message, retry_after_seconds = f"{raw.url}: {text}", _retry_after_seconds(raw)
-        if raw.status_code == UNAVAILABLE and content.get("missing"):
-            missing = _read_missing(raw, content["missing"])
-            return ContextNotReachedError(message, missing=missing, retry_after_seconds=retry_after_seconds)
-        return REFUSALS[raw.status_code](message, retry_after_seconds=retry_after_seconds)
+        return _refusal(request, raw, text, content)
+    if raw.status_code == CONFLICT and "key" in content:
+        return _precondition_failed(raw, text, content)
     if raw.status_code == NOT_FOUND and request.not_found_is_an_answer:
         return NotFoundError(text)
     if raw.status_code in CLIENT_ERRORS and raw.status_code != NOT_FOUND:
         return InvalidRequestError(text)
     return UnexpectedAnswerError(f"{raw.url} answered {raw.status_code} to {request.path}: {text}")
+
+
+def _refusal(request: Request[Any], raw: RawAnswer, text: str, content: Mapping[str, Any]) -> ClusterError:
+    message, retry_after_seconds = f"{raw.url}: {text}", _retry_after_seconds(raw)
+    if request.effect is not Effect.NOTHING and not _says_nothing_was_applied(raw, content):
+        return AnswerLostError(message)
+    if raw.status_code == UNAVAILABLE and content.get("missing"):
+        missing = _read_missing(raw, content["missing"])
+        return ContextNotReachedError(message, missing=missing, retry_after_seconds=retry_after_seconds)
+    return REFUSALS[raw.status_code](message, retry_after_seconds=retry_after_seconds)
+
+
+def _precondition_failed(raw: RawAnswer, text: str, content: Mapping[str, Any]) -> ClientError:
+    try:
+        if content.get("missing") is True:
+            return PreconditionFailedError(text, key=str(content["key"]), current=None)
+        current = msgspec.convert(content, Version)
+    except msgspec.ValidationError as error:
+        return UnexpectedAnswerError(f"{raw.url} named the current version in an unknown form: {error}")
+    return PreconditionFailedError(text, key=current.key, current=current)
 
 
 def _says_nothing_was_applied(raw: RawAnswer, content: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from rich import box
@@ -18,7 +18,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from client.answers import MemberRemoved, Value, Written
+    from client.answers import Value, Written
+    from client.data_answers import Incremented
 
 # Wide enough that no line of a table is broken in a pipe, where programs read it.
 PIPE_WIDTH_CHARACTERS = 4096
@@ -49,7 +50,12 @@ def show_json(value: Any) -> None:
     line(json_text(value))
 
 
-def show_answer(answer: Written | Value | MemberRemoved) -> None:
+class _Answer(Protocol):
+    @property
+    def text(self) -> bytes: ...
+
+
+def show_answer(answer: _Answer) -> None:
     """Print a node's answer with every key that it has."""
     show_json(msgspec.Raw(answer.text))
 
@@ -61,15 +67,16 @@ def line(text: str) -> None:
 
 def show_put(key: str, value: Any, written: Written) -> None:
     """Print what was stored, and its clock."""
-    line(f"{printable(key)} = {json_text(value)}   {_done(written)}")
+    line(f"{printable(key)} = {json_text(value)}   {done_text(written)}")
 
 
 def show_delete(key: str, written: Written) -> None:
     """Print what was deleted, and the clock of the deletion."""
-    line(f"{printable(key)} deleted   {_done(written)}")
+    line(f"{printable(key)} deleted   {done_text(written)}")
 
 
-def _done(written: Written) -> str:
+def done_text(written: Written | Incremented) -> str:
+    """The clock of a write, what the node says of it, and the level that was reached."""
     acked = "" if written.acked is None else f"   acked {written.acked}"
     return f"vc {written.vc}   {printable(written.message)}{acked}"
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from client.answers import CausalBuffer, Healing, Member, MemberRemoved, Members, NodeStatus
-    from client.client import Reply
+    from client.cluster import Reply
 
 KEYS_SHOWN_MAX = 3
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3600

@@ -36,19 +36,19 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
 
 def ask(client: Client, node: str) -> InForce:
     """Read what is in force at a node. Raises ClusterError, also when the node allows no faults."""
-    return _exchange(client, node, Request("GET", PATH, not_found_is_an_answer=True))
+    return _exchange(client, node, Request("GET", PATH, InForce, not_found_is_an_answer=True))
 
 
 def inject(client: Client, node: str, **faults: Any) -> InForce:
     """Put faults in force, or end them (``clear=True``). Raises ClusterError, also when the node allows none."""
     # Repeatable: to ask twice for the same faults is to ask once.
-    request = Request("POST", PATH, body=msgspec.json.encode(faults), not_found_is_an_answer=True)
+    request = Request("POST", PATH, InForce, body=msgspec.json.encode(faults), not_found_is_an_answer=True)
     return _exchange(client, node, request)
 
 
-def _exchange(client: Client, node: str, request: Request) -> InForce:
+def _exchange(client: Client, node: str, request: Request[InForce]) -> InForce:
     try:
-        return client.exchange(request, InForce, node=node)
+        return client.exchange(request, node=node)
     except NotFoundError:
         raise ClusterError(
             f"this lesson needs faults on purpose, which {node} does not allow: {HOW_TO_ALLOW}"

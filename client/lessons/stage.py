@@ -29,7 +29,7 @@ LOOK_AGAIN_SECONDS = 0.02
 # Longer than any lesson: what is delayed comes when the lesson lets it.
 DELAY_SECONDS = 900.0
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-BUFFER = Request("GET", "/buffer", parameters={"limit": "1000"})
+BUFFER = Request("GET", "/buffer", CausalBuffer, parameters={"limit": "1000"})
 
 
 class Stage:
@@ -139,7 +139,7 @@ class Stage:
 
     def held(self, node: str, key: str) -> Held | None:
         """Return the held write of a key, if the node holds one."""
-        for write in self.client.exchange(BUFFER, CausalBuffer, node=node).held:
+        for write in self.client.exchange(BUFFER, node=node).held:
             if key in write.keys and write.waits_for is not None:
                 return Held(node=node, dot=write.dot, keys=write.keys, waits_for=write.waits_for)
         return None

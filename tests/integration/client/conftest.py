@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests.support.client_kinds import KINDS, opener
 from tests.support.cluster import ClusterUnderTest
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.broker import PrivateBroker
+    from tests.support.client_kinds import OpenClient
 
 
 class Outcome(NamedTuple):
@@ -32,6 +34,12 @@ def cluster(tmp_path: Path, broker: PrivateBroker, cluster_name: str) -> Iterato
     nodes = ClusterUnderTest(tmp_path / "nodes", broker.url, cluster=cluster_name)
     with nodes as started:
         yield started
+
+
+@pytest.fixture(params=KINDS)
+def open_client(request: pytest.FixtureRequest) -> OpenClient:
+    """Opens clients: the test is run for threads and for asyncio."""
+    return opener(request.param)
 
 
 @pytest.fixture

@@ -11,11 +11,14 @@ from typer.testing import CliRunner
 
 from client import failover
 from client.cli import app
+from tests.support.client_kinds import KINDS, opener
 from tests.unit.client.scripted_node import ScriptedNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.support.client_kinds import OpenClient
 
 
 class Outcome(NamedTuple):
@@ -30,6 +33,12 @@ class Outcome(NamedTuple):
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait less between rounds; how often and where is tried again stays the same."""
     monkeypatch.setattr(failover, "FIRST_PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture(params=KINDS)
+def open_client(request: pytest.FixtureRequest) -> OpenClient:
+    """Opens clients: the test is run for threads and for asyncio."""
+    return opener(request.param)
 
 
 @pytest.fixture

@@ -19,13 +19,18 @@ STALL_SECONDS_MAX = 20.0
 
 @dataclass(frozen=True)
 class Scripted:
-    """One answer. ``hang_up``: read the request, then close the connection without a word. ``stall``: never answer."""
+    """One answer.
+
+    ``hang_up``: read the request, then close the connection without a word. ``stall``: never answer. ``is_stream``: the
+    body has no length; behind it the connection is closed, with ``stall`` it stays open and silent.
+    """
 
     status_code: int = 200
     body: bytes = b"{}"
     headers: Mapping[str, str] = field(default_factory=dict)
     hang_up: bool = False
     stall: bool = False
+    is_stream: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,11 @@ class Seen:
     def body(self) -> Any:
         """The JSON that the request carried."""
         return json.loads(self.text)
+
+    @property
+    def content(self) -> Any:
+        """The JSON that the request carried, without its request id, which is another each time."""
+        return {name: value for name, value in self.body.items() if name != "request_id"}
 
 
 def answer(
@@ -140,6 +150,9 @@ class ScriptedNode:
                     node.seen.append(Seen(parts.path, dict(parse_qsl(parts.query)), dict(self.headers), body.decode()))
                     chosen = node._next(parts.path)
                     node.arrived.notify_all()
+                if chosen.is_stream:
+                    self._stream(chosen)
+                    return
                 if chosen.stall:
                     node._released.wait(STALL_SECONDS_MAX)
                 if chosen.stall or chosen.hang_up:
@@ -152,6 +165,17 @@ class ScriptedNode:
                 self.send_header("Content-Length", str(len(chosen.body)))
                 self.end_headers()
                 self.wfile.write(chosen.body)
+
+            def _stream(self, chosen: Scripted) -> None:
+                self.close_connection = True
+                self.send_response(chosen.status_code)
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Connection", "close")
+                self.end_headers()
+                self.wfile.write(chosen.body)
+                if chosen.stall:
+                    node._released.wait(STALL_SECONDS_MAX)
+                self.connection.shutdown(socket.SHUT_RDWR)
 
             do_GET = do_POST = _respond  # noqa: N815  # names that http.server calls
 

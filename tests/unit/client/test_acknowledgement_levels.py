@@ -10,13 +10,13 @@ import pytest
 
 from client import Client, InvalidRequestError, OutcomeUnknownError
 from client.failover import Budget
-from client.protocol import Ack, delete_request, put_request
+from client.requests import delete, put
 from tests.unit.client.scripted_node import LOST, STALLED, Scripted, ScriptedNode, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from client import AckLevel
+    from client import AckLevel, WriteOptions
     from tests.unit.client.conftest import Outcome
 
     Run = Callable[..., Outcome]
@@ -37,8 +37,8 @@ def test_the_level_and_its_time_are_asked_of_the_node(nodes: list[ScriptedNode])
         session = client.session()
         assert session.put("x", 1, ack="all", ack_timeout=7.5).acked == "all"
         assert session.delete("x", ack="broker").has_reached("broker")
-    assert nodes[0].requests("/put")[0].body == {"key": "x", "value": 1, "ack": "all", "ack_timeout": 7.5}
-    assert nodes[0].requests("/delete")[0].body == {"key": "x", "ack": "broker", "ack_timeout": 5.0}
+    assert nodes[0].requests("/put")[0].content == {"key": "x", "value": 1, "ack": "all", "ack_timeout": 7.5}
+    assert nodes[0].requests("/delete")[0].content == {"key": "x", "ack": "broker", "ack_timeout": 5.0}
 
 
 @pytest.mark.parametrize("reached", [None, *LEVELS])
@@ -52,24 +52,22 @@ def test_a_further_level_includes_the_nearer_ones(nodes: list[ScriptedNode], rea
     assert [level for level in LEVELS if written.has_reached(level)] == known
 
 
-@pytest.mark.parametrize("make", [lambda ack: put_request("x", 1, ack), lambda ack: delete_request("x", ack)])
+@pytest.mark.parametrize("make", [lambda how: put("x", 1, how=how), lambda how: delete("x", how=how)])
 @pytest.mark.parametrize(("level", "more_seconds"), [("local", 0.0), ("broker", 30.0), ("all", 30.0)])
 def test_an_answer_is_awaited_for_longer_than_the_node_may_take(
-    make: Callable[[Ack], Any], level: AckLevel, more_seconds: float
+    make: Callable[[WriteOptions], Any], level: AckLevel, more_seconds: float
 ) -> None:
     """The wait for a level comes on top of the time of the call: nothing is given up while the node still waits."""
     budget = Budget(2.0)
-    plain = budget.times(1, make(Ack()))
-    waiting = budget.times(1, make(Ack(level, 30.0)))
+    plain = budget.times(1, make({}))
+    waiting = budget.times(1, make({"ack": level, "ack_timeout": 30.0}))
     assert waiting.timeout_seconds - plain.timeout_seconds == pytest.approx(more_seconds, abs=0.5)
     assert waiting.wait_seconds == pytest.approx(plain.wait_seconds, abs=0.5)
 
 
 @pytest.mark.parametrize("failure", [LOST, STALLED], ids=["lost", "stalled"])
-def test_a_write_with_a_level_that_is_not_answered_is_never_repeated(
-    nodes: list[ScriptedNode], failure: Scripted
-) -> None:
-    """It may be done: waiting for a level changes nothing of that, and the wait has an end."""
+def test_a_write_with_a_level_that_is_not_answered_has_an_end(nodes: list[ScriptedNode], failure: Scripted) -> None:
+    """It may be done: waiting for a level changes nothing of that, and all attempts are the same write."""
     for node in nodes:
         node.script("/put", failure)
     began = time.monotonic()
@@ -79,7 +77,7 @@ def test_a_write_with_a_level_that_is_not_answered_is_never_repeated(
     ):
         client.session().put("x", 1, ack="all", ack_timeout=0.3)
     assert time.monotonic() - began < 5.0
-    assert sum(len(node.requests("/put")) for node in nodes) == 1
+    assert len({seen.body["request_id"] for node in nodes for seen in node.requests("/put")}) == 1
 
 
 @pytest.mark.parametrize(
@@ -110,7 +108,7 @@ def test_the_command_line_says_which_level_was_reached(nodes: list[ScriptedNode]
         'x = "5"   vc [1, 0, 0]   done   acked all\n',
         "",
     )
-    assert nodes[0].requests("/put")[0].body == {"key": "x", "value": "5", "ack": "all", "ack_timeout": 9.0}
+    assert nodes[0].requests("/put")[0].content == {"key": "x", "value": "5", "ack": "all", "ack_timeout": 9.0}
     assert run([url], "delete", "x", "--ack", "broker").stdout == "x deleted   vc [1, 0, 0]   done   acked broker\n"
     assert json.loads(run([url], "put", "x", "5", "--ack", "local", "--json").stdout)["acked"] == "all"
 

@@ -38,7 +38,7 @@ def test_put_tells_what_was_stored_and_its_clock(nodes: list[ScriptedNode], run:
     nodes[0].script("/put", stored([1, 0, 0], "node1~abcd=1"))
     outcome = run([nodes[0].url], "put", "x", "5")
     assert outcome == (0, 'x = "5"   vc [1, 0, 0]   Value stored with causal consistency\n', "")
-    assert nodes[0].requests("/put")[0].body == {"key": "x", "value": "5"}
+    assert nodes[0].requests("/put")[0].content == {"key": "x", "value": "5"}
 
 
 def test_json_is_the_nodes_own_answer(nodes: list[ScriptedNode], run: Run) -> None:
@@ -68,7 +68,7 @@ def test_a_value_is_a_string_unless_json_is_asked_for(
     """A dash reads standard input, without the line end that echo adds."""
     nodes[0].script("/put", stored([1, 0, 0], "node1~abcd=1"))
     assert run([nodes[0].url], "put", "x", *arguments, stdin=stdin).exit_code == 0
-    assert nodes[0].requests("/put")[0].body == {"key": "x", "value": value}
+    assert nodes[0].requests("/put")[0].content == {"key": "x", "value": value}
 
 
 @pytest.mark.parametrize(
