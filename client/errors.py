@@ -58,6 +58,10 @@ class UnknownNodeError(UsageError):
     """All nodes answered, and none of them has the name that was asked for."""
 
 
+class TransferFileError(UsageError):
+    """A file that is to be imported is damaged, cut off, or no export; the message names the line."""
+
+
 class SessionFileError(UsageError):
     """The file that keeps a session between invocations cannot be used; the message says what helps."""
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # 1 is the answer "no": there is no value, or another version than the one that was asked for.
 NOT_FOUND_EXIT, USAGE_EXIT, CLUSTER_EXIT = 1, 2, 3
+# Only `check`: the cluster broke a promise.
+VIOLATION_EXIT = 4
 # As shells report a process that ended by SIGINT and SIGPIPE.
 INTERRUPTED_EXIT, BROKEN_PIPE_EXIT = 130, 141
 

@@ -33,6 +33,7 @@ from node.snapshot_server import SnapshotServer
 from node.store import Store, identity
 from node.story import WriteStory
 from node.transport import create_transport
+from node.unsafe import Unsafe
 from node.waiting_room import WaitingRoom
 from node.watch.hub import WatchHub
 from node.watch.metrics import WatchMetrics
@@ -58,6 +59,9 @@ class Node:
         self.failure: CausalKVError | None = None
         self.ended = ended or threading.Event()
         self._log = structlog.get_logger("causalkv.node")
+        self._unsafe = Unsafe.from_environment(os.environ)
+        for what in self._unsafe.names:
+            self._log.critical("UNSAFE: for experiments only, never for data that matters", what=what)
         crash_points = CrashPoints.from_environment(os.environ) if settings.faults else CrashPoints()
         # Before the store: a configuration that is refused must not leave a data directory behind.
         self.transport = create_transport(settings)
@@ -117,6 +121,7 @@ class Node:
                 url=settings.public_url,
                 steady_ms=steady_ms(),
                 new_name=identity.new_name,
+                delivery=self._unsafe.delivery,
             ),
             effects=effects,
             metrics=self.metrics,
@@ -148,6 +153,7 @@ class Node:
             cluster=cluster,
             joining=joining,
             readiness=self._readiness,
+            unsafe=self._unsafe,
         )
         self._watch_hub = WatchHub(
             self.store,
@@ -168,6 +174,7 @@ class Node:
             faults=self._faults,
             metrics=self.metrics,
             value_max_bytes=settings.value_max_bytes,
+            ignores_tokens=self._unsafe.ignores_tokens,
         )
         server = HttpServer(
             app,

@@ -18,6 +18,7 @@ from node.held_report import held_reports
 from node.inbox import Look
 from node.reading import Reading
 from node.submission import Removal, Submission
+from node.unsafe import SAFE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from node.settings import Settings
     from node.store import Store
     from node.transport.port import Transport
+    from node.unsafe import Unsafe
     from node.waiting_room import WaitingRoom
 
 COMMIT_TIMEOUT_SECONDS = 30.0
@@ -78,6 +80,7 @@ class ReplicaService:
         cluster: ClusterView,
         joining: Joining,
         readiness: Readiness,
+        unsafe: Unsafe = SAFE,
     ) -> None:
         self.node_id = settings.node_id
         self.parking: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
@@ -94,6 +97,7 @@ class ReplicaService:
         self._cluster = cluster
         self.reading = Reading(store, joining, self.wait_for)
         self._readiness = readiness
+        self._unsafe = unsafe
         self._started_at = time.monotonic()
         self._stopping = False
 
@@ -265,6 +269,7 @@ class ReplicaService:
             "store_used_bytes": self.store_used_bytes,
             "transport": self._transport.describe(),
             **self._cluster.report(),
+            **({"unsafe": self._unsafe.names} if self._unsafe.names else {}),
             "limits": {
                 "value_max_bytes": settings.value_max_bytes,
                 "store_max_bytes": settings.store_max_bytes,

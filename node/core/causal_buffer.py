@@ -64,7 +64,7 @@ class CausalBuffer:
         """
         released = []
         for held in self._index.take(applied_dot):
-            missing = first_missing(held.dot, held.clock, applied)
+            missing = self._missing(held, applied)
             if missing is None:
                 del self._held[held.dot]
                 released.append(held)
@@ -73,6 +73,9 @@ class CausalBuffer:
         if not self._held:
             self._known.clear()
         return released
+
+    def _missing(self, held: HeldWrite, applied: Mapping[str, int]) -> Dot | None:
+        return first_missing(held.dot, held.clock, applied)
 
     @property
     def known(self) -> Mapping[str, int]:

@@ -35,10 +35,12 @@ class CausalDelivery:
     it: the shelf is looked through, a part at a time, until it is empty.
     """
 
+    _new_buffer = CausalBuffer
+
     def __init__(self, saved: SavedReplica, held_max_writes: int) -> None:
         self.applied = saved.clock.as_dict()
         self.timestamp = saved.timestamp
-        self.buffer = CausalBuffer()
+        self.buffer = self._new_buffer()
         self.has_moved = False
         """Whether something was applied since the position was last saved."""
         self._clock: VectorClock | None = saved.clock
@@ -48,7 +50,7 @@ class CausalDelivery:
         self._shelf_after: Dot | None = None
         self._shelf_was_met = False
         for held in saved.held:
-            missing = first_missing(held.dot, held.clock, self.applied)
+            missing = self._missing(held.dot, held.clock)
             if missing is None or len(self.buffer) >= held_max_writes:
                 self.has_shelf = True
             else:
@@ -69,9 +71,13 @@ class CausalDelivery:
         """How many writes of a replica are known here to exist: applied, held, or named by what is held."""
         return max(self.count(replica), self.buffer.known.get(replica, 0))
 
+    def _missing(self, dot: Dot, clock: VectorClock) -> Dot | None:
+        """The delivery rule: a dot that must be applied before this write, None when nothing is in its way."""
+        return first_missing(dot, clock, self.applied)
+
     def waits_for(self, held: HeldWrite) -> Dot:
         """One dot that a held write waits for; raises ValueError when it waits for none."""
-        missing = first_missing(held.dot, held.clock, self.applied)
+        missing = self._missing(held.dot, held.clock)
         if missing is None:
             raise ValueError(f"{held.dot} is not held back by anything")
         return missing
@@ -107,7 +113,7 @@ class CausalDelivery:
             if dot.seq <= applied.get(dot.replica, 0) or (buffer and dot in buffer):
                 effects.append(Dropped(dot, own_echo=dot.replica == own_replica))
                 continue
-            missing = first_missing(dot, write.clock, applied)
+            missing = self._missing(dot, write.clock)
             if missing is None:
                 self.apply(write, state)
                 effects.append(Applied(write, None))
@@ -129,7 +135,7 @@ class CausalDelivery:
         found = state.held_after(self._shelf_after, SHELF_LOOK_WRITES)
         # Seen from now: what is in the buffer may be let through, and off the disk, before its turn comes.
         for held in [each for each in found if each.dot not in self.buffer]:
-            missing = first_missing(held.dot, held.clock, self.applied)
+            missing = self._missing(held.dot, held.clock)
             if held.dot.seq <= self.count(held.dot.replica):
                 state.take_held(held.dot)
             elif missing is None:
@@ -172,10 +178,10 @@ class CausalDelivery:
         self.has_moved = True
         self.timestamp = observed(self.timestamp, timestamp)
         held_before = list(self.buffer)
-        self.buffer = CausalBuffer()
+        self.buffer = self._new_buffer()
         freed: deque[HeldWrite] = deque()
         for held in held_before:
-            missing = first_missing(held.dot, held.clock, self.applied)
+            missing = self._missing(held.dot, held.clock)
             if held.dot.seq <= self.count(held.dot.replica):
                 state.take_held(held.dot)
             elif missing is None:

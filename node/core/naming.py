@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from node.core.control import ClockTold, HelloSeen
+from node.core.delivery import CausalDelivery
 from node.core.dot import node_id_of
 from node.core.effects import Acknowledge, Effect, Resumed, SayHello, Tell, TwinSeen
 from node.core.identity import Identity
@@ -27,7 +28,8 @@ class Start(NamedTuple):
     """What is true of this process alone.
 
     ``session`` is random. ``is_new``: the data directory was made just now, so that its name was never used.
-    ``new_name`` makes random names, as an incarnation is made of.
+    ``new_name`` makes random names, as an incarnation is made of. ``delivery``: another one than
+    the causal one is for finding out whether that is noticed (``unsafe_delivery.py``).
     """
 
     session: str
@@ -36,6 +38,7 @@ class Start(NamedTuple):
     url: str
     steady_ms: int
     new_name: Callable[[], str]
+    delivery: type[CausalDelivery] = CausalDelivery
 
 
 class Naming:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from node.core.anti_entropy import AntiEntropy, AntiEntropyLimits
-from node.core.delivery import CausalDelivery
 from node.core.dot import Dot, node_id_of, replica_id
 from node.core.effects import (
     Acknowledge,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from node.core.causal_buffer import CausalBuffer, HeldWrite
+    from node.core.delivery import CausalDelivery
     from node.core.members import Members
     from node.core.naming import Start
     from node.core.state import ReplicaState, SavedReplica
@@ -69,7 +69,7 @@ class Replica:
         self.replica = saved.replica
         self._limits = limits
         self._start = start
-        self._delivery = CausalDelivery(saved, limits.held_max_writes)
+        self._delivery = start.delivery(saved, limits.held_max_writes)
         self._publishing = Publishing(
             saved, limits.publish_window_messages, limits.pack_max_writes, limits.pack_max_bytes
         )

@@ -61,8 +61,9 @@ def create_app(
     value_max_bytes: int,
     watch_hub: WatchHub,
     faults: Faults | None = None,
+    ignores_tokens: bool = False,
 ) -> Flask:
-    """The application for one node; ``faults`` turns on ``/faults``."""
+    """The application for one node; ``faults`` turns on ``/faults``; ``ignores_tokens``: see ``node/unsafe.py``."""
     metrics.watch(service)
     routes = [
         *KeyViews(service, metrics, value_max_bytes).routes(),
@@ -79,7 +80,7 @@ def create_app(
         app.add_url_rule(
             route.path,
             endpoint=f"{route.method} {route.path}",
-            view_func=_endpoint(route, metrics),
+            view_func=_endpoint(route, metrics, ignores_tokens=ignores_tokens),
             methods=[route.method],
             provide_automatic_options=False,
         )
@@ -110,7 +111,7 @@ class _NodeApp(Flask):
             return [reply.body]
 
 
-def _endpoint(route: Route, metrics: NodeMetrics) -> Callable[[], Response]:
+def _endpoint(route: Route, metrics: NodeMetrics, *, ignores_tokens: bool) -> Callable[[], Response]:
     """The view function that Flask calls for a route."""
     path, view, waits = route.path, route.view, route.waits
     takes_no_query = route.query == ()
@@ -121,7 +122,7 @@ def _endpoint(route: Route, metrics: NodeMetrics) -> Callable[[], Response]:
         context = EMPTY
         try:
             token = environ.get(CONTEXT_ENVIRON_KEY)
-            if token:
+            if token and not ignores_tokens:
                 context = parse_context(token)
             wait_seconds = parse_wait(environ.get(WAIT_ENVIRON_KEY)) if waits else 0.0
             if takes_no_query and environ["QUERY_STRING"]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.consistency.checker import check
+from client.consistency.checker import check
 from tests.e2e.compose_cluster import NODES, docker, eventually
 from tests.integration.force.sessions import ForceLoad
 

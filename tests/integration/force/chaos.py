@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.consistency.history import History
+    from client.consistency.history import History
     from tests.support.broker import PrivateBroker
     from tests.support.cluster import NodeUnderTest
 

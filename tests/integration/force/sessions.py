@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from tests.consistency.history import FinalRead, History, Kind, Operation, Outcome
+from client.consistency.history import FinalRead, History, Kind, Operation, Outcome
 from tests.support.cluster import wait_until
 from tests.support.load import parse_token
 

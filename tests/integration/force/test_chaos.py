@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.consistency.checker import check
+from client.consistency.checker import check
 from tests.integration.force.chaos import Chaos
 
 if TYPE_CHECKING:

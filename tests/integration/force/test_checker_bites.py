@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.consistency.checker import check
-from tests.consistency.violations import ViolationKind
+from client.consistency.checker import check
+from client.consistency.violations import ViolationKind
 from tests.integration.force.chaos import Chaos
 
 if TYPE_CHECKING:

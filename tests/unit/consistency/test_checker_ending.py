@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.consistency.history import Outcome
-from tests.consistency.violations import ViolationKind
+from client.consistency.history import Outcome
+from client.consistency.violations import ViolationKind
 from tests.unit.consistency.told import Told
 
 

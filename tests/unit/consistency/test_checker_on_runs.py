@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.consistency.checker import check
-from tests.consistency.history import History, Kind, Operation
-from tests.consistency.violations import ViolationKind
+from client.consistency.checker import check
+from client.consistency.history import History, Kind, Operation
+from client.consistency.violations import ViolationKind
 from tests.unit.consistency.toy_store import Defect, Run
 
 OPERATIONS = 120

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from tests.consistency.checker import check
-from tests.consistency.history import Outcome
-from tests.consistency.violations import ViolationKind
+from client.consistency.checker import check
+from client.consistency.history import Outcome
+from client.consistency.violations import ViolationKind
 from tests.unit.consistency.told import Told
 
 

@@ -6,13 +6,13 @@ import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from tests.consistency.checker import check
-from tests.consistency.history import FinalRead, History, Kind, Operation, Outcome
+from client.consistency.checker import check
+from client.consistency.history import FinalRead, History, Kind, Operation, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.consistency.violations import ViolationKind
+    from client.consistency.violations import ViolationKind
 
 NODES = ("node1", "node2", "node3")
 DURATION_SECONDS = 0.5

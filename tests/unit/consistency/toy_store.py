@@ -13,8 +13,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.consistency.history import FinalRead, History, Kind, Operation, Outcome
-from tests.consistency.order import is_within
+from client.consistency.history import FinalRead, History, Kind, Operation, Outcome
+from client.consistency.order import is_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.consistency.history import Operation
+    from client.consistency.history import Operation
 
 
 class ViolationKind(enum.StrEnum):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from tests.consistency.history import Kind
-from tests.consistency.violations import Violation, ViolationKind
+from client.consistency.history import Kind
+from client.consistency.violations import Violation, ViolationKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.consistency.history import Operation
-    from tests.consistency.order import Order
+    from client.consistency.history import Operation
+    from client.consistency.order import Order
 
 
 def conflict_violations(order: Order) -> Iterator[Violation]:

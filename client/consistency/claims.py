@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.consistency.history import Outcome
-from tests.consistency.order import is_within
-from tests.consistency.violations import Violation, ViolationKind
+from client.consistency.history import Outcome
+from client.consistency.order import is_within
+from client.consistency.violations import Violation, ViolationKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.consistency.history import Operation
-    from tests.consistency.order import Order
+    from client.consistency.history import Operation
+    from client.consistency.order import Order
 
 
 def token_violations(order: Order) -> Iterator[Violation]:

@@ -84,6 +84,9 @@ class FinalRead:
     key: str
     values: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"[at the end {self.node} shows {self.key} -> {', '.join(self.values) or 'nothing'}]"
+
 
 class History:
     """Everything recorded in a run; sessions may record from threads of their own."""

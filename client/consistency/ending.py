@@ -6,15 +6,15 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tests.consistency.history import Kind, Outcome
-from tests.consistency.order import is_within
-from tests.consistency.violations import Violation, ViolationKind
+from client.consistency.history import Kind, Outcome
+from client.consistency.order import is_within
+from client.consistency.violations import Violation, ViolationKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.consistency.history import FinalRead, Operation
-    from tests.consistency.order import Order
+    from client.consistency.history import FinalRead, Operation
+    from client.consistency.order import Order
 
 
 def ending_violations(order: Order, finals: Sequence[FinalRead]) -> Iterator[Violation]:

@@ -11,26 +11,43 @@ from __future__ import annotations
 
 from itertools import chain, islice
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from tests.consistency.claims import token_violations
-from tests.consistency.conflicts import conflict_violations
-from tests.consistency.ending import ending_violations
-from tests.consistency.history import FinalRead, Kind, Outcome
-from tests.consistency.order import Order
-from tests.consistency.reads import read_violations
-from tests.consistency.violations import Violation, ViolationKind
+from client.consistency.claims import token_violations
+from client.consistency.conflicts import conflict_violations
+from client.consistency.ending import ending_violations
+from client.consistency.history import FinalRead, Kind, Outcome
+from client.consistency.order import Order
+from client.consistency.reads import read_violations
+from client.consistency.violations import Violation, ViolationKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from tests.consistency.history import History, Operation
+    from client.consistency.history import History, Operation
 
 VIOLATIONS_MAX = 100
 
 
+class Verdict(NamedTuple):
+    """What a history is guilty of, and how much there was to be guilty of.
+
+    ``pairs_checked``: a read, and a write of its key that happened before it, counted for each read.
+    ``concurrent_writes``: those of which it is certain, as they were shown side by side.
+    """
+
+    violations: Sequence[Violation]
+    pairs_checked: int
+    concurrent_writes: int
+
+
 def check(history: History, *, violations_max: int = VIOLATIONS_MAX) -> list[Violation]:
-    """The violations in a history, at most so many; none when it is sound.
+    """The violations in a history, at most so many; none when it is sound. Raises as ``judge`` does."""
+    return list(judge(history, violations_max=violations_max).violations)
+
+
+def judge(history: History, *, violations_max: int = VIOLATIONS_MAX) -> Verdict:
+    """Look for violations in a history, at most so many.
 
     The end is judged by ``history.finals``; without any, the history counts as unfinished. Raises ValueError when
     two puts have the same value, which leaves open what a read comes from.
@@ -48,7 +65,16 @@ def check(history: History, *, violations_max: int = VIOLATIONS_MAX) -> list[Vio
             token_violations(order),
             ending_violations(order, history.finals),
         )
-    return list(islice(found, violations_max))
+    shown: list[Operation | FinalRead] = [*order.operations, *history.finals]
+    side_by_side = {value for read in shown if len(read.values) > 1 for value in read.values}
+    return Verdict(list(islice(found, violations_max)), _pairs(order), len(side_by_side & order.by_value.keys()))
+
+
+def _pairs(order: Order) -> int:
+    if order.cycle:
+        return 0
+    reads = (operation for operation in order.operations if operation.kind is Kind.GET)
+    return sum((order.past(read) & order.of_key[read.key]).bit_count() for read in reads)
 
 
 def _require_unique_values(history: History) -> None:

@@ -11,12 +11,12 @@ from collections import defaultdict
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from tests.consistency.history import Kind, Outcome
+from client.consistency.history import Kind, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tests.consistency.history import Operation
+    from client.consistency.history import Operation
 
 
 class Order:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.consistency.history import Kind, Outcome
-from tests.consistency.violations import Violation, ViolationKind
+from client.consistency.history import Kind, Outcome
+from client.consistency.violations import Violation, ViolationKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tests.consistency.history import Operation
-    from tests.consistency.order import Order
+    from client.consistency.history import Operation
+    from client.consistency.order import Order
 
 
 def read_violations(order: Order) -> Iterator[Violation]:
@@ -28,7 +28,8 @@ def _judge(order: Order, read: Operation) -> Iterator[Violation]:
     for each in shown:
         if each.key == read.key and any(order.precedes(each, later) for later in newest):
             later_ones = [later for later in order.members(seen_of_key) if order.precedes(each, later)]
-            yield _named(order, read, later_ones, f"{read} showed {each}, which {{}} had overwritten")
+            sentence = f"{read} showed {each}, which {{}} had overwritten"
+            yield _named(order, read, later_ones, sentence, each)
     if read.shows_all:
         for put in newest:
             is_hidden = put.kind is Kind.PUT and put.value not in read.values
@@ -36,16 +37,16 @@ def _judge(order: Order, read: Operation) -> Iterator[Violation]:
                 yield _named(order, read, [put], f"{read} did not show {{}}, which nothing can have overwritten")
 
 
-def _named(order: Order, read: Operation, ignored: Sequence[Operation], sentence: str) -> Violation:
-    """The violation, under the name of the first guarantee in the list that it breaks."""
+def _named(order: Order, read: Operation, ignored: Sequence[Operation], sentence: str, *more: Operation) -> Violation:
+    """The violation, under the name of the first guarantee in the list that it breaks; ``more`` belong to it too."""
     earlier = [o for o in order.sessions[read.session] if o.index < read.index and o.outcome is Outcome.OK]
     for kind, witness_of in _GUARANTEES:
         for write in ignored:
             witness = witness_of(order, (*earlier, read), write)
             if witness is not None:
                 known = "" if witness is write else f"; the session knew of it through {witness}"
-                return Violation(kind, sentence.format(write) + known, (read, write, witness))
-    return Violation(ViolationKind.CAUSAL_ORDER, sentence.format(ignored[0]), (read, ignored[0]))
+                return Violation(kind, sentence.format(write) + known, (read, write, witness, *more))
+    return Violation(ViolationKind.CAUSAL_ORDER, sentence.format(ignored[0]), (read, ignored[0], *more))
 
 
 def _its_own(_order: Order, seen: Sequence[Operation], write: Operation) -> Operation | None:

@@ -1,0 +1,1 @@
+"""``python -m client bench``: what redis-benchmark is to Redis."""

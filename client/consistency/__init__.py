@@ -1,0 +1,1 @@
+"""What sessions saw, recorded, and judged for causal consistency without a look at any vector clock."""
