@@ -66,6 +66,10 @@ class InvalidRequestError(RequestError):
     """The request is malformed: the message says what would be right."""
 
 
+class TooLargeError(InvalidRequestError):
+    """The value is larger than this node takes."""
+
+
 class ContextNotReachedError(RequestError):
     """The request's causal context is ahead of this node, and stayed so for as long as it may wait.
 

@@ -18,18 +18,17 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import structlog
-
 from node.clocks import set_wall_offset, wall_offset_seconds
 from node.core.dot import node_id_of
 from node.errors import InvalidRequestError
+from node.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from node.transport.port import Delivery
 
-log = structlog.get_logger("causalkv.faults")
+log = get_logger("causalkv.faults")
 
 DUPLICATE_AFTER_SECONDS = 0.2
 # First copies are bounded by the prefetch; second ones are acknowledged already, so by this.

@@ -10,11 +10,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import structlog
-
 from node.core.events import Tick
 from node.errors import StoreFullError
 from node.inbox import AfterCommit, ControlReceived
+from node.logs import get_logger
 from node.submission import Removal, Submission
 from node.transport.port import Delivery
 
@@ -34,7 +33,7 @@ class FullStore:
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
-        self._log = structlog.get_logger("causalkv.store")
+        self._log = get_logger("causalkv.store")
         self._kept: list[Delivery | AfterCommit] = []
         self._reason = ""
         self._delay_seconds = RETRY_SECONDS[0]

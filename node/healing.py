@@ -9,8 +9,6 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import structlog
-
 from node.control_codec import encode_control, encode_repair
 from node.core.control import ClockTold, HelloSeen, RepairWanted, SnapshotWanted
 from node.core.effects import (
@@ -31,6 +29,7 @@ from node.core.effects import (
     TwinSeen,
 )
 from node.core.hybrid_clock import skew_ms
+from node.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +76,7 @@ class Healing:
         self._snapshots = snapshots
         self._metrics = metrics
         self.listener: HealingListener = _Nobody()
-        self._log = structlog.get_logger("causalkv.healing")
+        self._log = get_logger("causalkv.healing")
         self._replica = ""
         self._reminded_at: dict[str, float] = {}
         self._dropped_since = -REMIND_SECONDS

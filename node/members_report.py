@@ -45,7 +45,7 @@ def report_members(replica: Replica, node_id: str, url: str, now_ms: int) -> lis
                     lag_writes=0,
                     holds_back_writes=0,
                     clock_ahead_seconds=0.0,
-                    url=url,
+                    url=url or None,
                 )
             )
             continue
@@ -63,7 +63,7 @@ def report_members(replica: Replica, node_id: str, url: str, now_ms: int) -> lis
                 lag_writes=lag_writes,
                 holds_back_writes=0 if is_away else lag_writes,
                 clock_ahead_seconds=None if peer is None else peer.wall_ahead_ms / 1000,
-                url=None if peer is None else peer.url,
+                url=None if peer is None else peer.url or None,
             )
         )
     return reports

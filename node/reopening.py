@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-import structlog
+from node.logs import get_logger
 
 # From the first refusal on, doubled with each that follows before something is confirmed.
 RETRY_SECONDS = (0.1, 5.0)
@@ -14,7 +14,7 @@ class Reopening:
     """For the replica's thread alone."""
 
     def __init__(self) -> None:
-        self._log = structlog.get_logger("causalkv.replica")
+        self._log = get_logger("causalkv.replica")
         self._delay_seconds = RETRY_SECONDS[0]
         self.at: float | None = None
         """When publishing is opened again (steady time in seconds); None: it is not closed for this reason."""

@@ -10,8 +10,6 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import structlog
-
 from node import crash_points
 from node.clocks import steady_ms, wall_ms
 from node.core.effects import Distrusted, Reject
@@ -34,6 +32,7 @@ from node.errors import (
 )
 from node.full_store import FullStore
 from node.inbox import AfterCommit, Inbox, Look, PublishRefused
+from node.logs import get_logger
 from node.reopening import Reopening
 from node.submission import Removal, Submission
 from node.transport.port import Delivery
@@ -95,7 +94,7 @@ class ReplicaThread:
         self._stopping = False
         self._finished = False
         self._ended = False
-        self._log = structlog.get_logger("causalkv.replica")
+        self._log = get_logger("causalkv.replica")
         self._replica = Replica(store.load(), limits, start)
         effects.again = self.put
         self._effects.position(self._replica)

@@ -10,13 +10,16 @@ import argparse
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from node.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ENVIRONMENT_PREFIX = "CAUSALKV_"
 NODE_ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
@@ -177,8 +180,13 @@ def load_settings(arguments: list[str]) -> Settings:
     empty = [name for name, value in os.environ.items() if name.startswith(ENVIRONMENT_PREFIX) and not value]
     if empty:
         raise ConfigurationError(f"{empty[0]}: is set but empty: give it a value or unset it")
+    return checked_settings(given)
+
+
+def checked_settings(given: Mapping[str, Any]) -> Settings:
+    """Settings as they are given by name, the others from the environment. Raises as ``load_settings`` does."""
     try:
-        return Settings(**given)  # type: ignore[arg-type]  # flags are strings; pydantic converts and checks them
+        return Settings(**given)
     except ValidationError as error:
         raise ConfigurationError(_one_line(error)) from None
 

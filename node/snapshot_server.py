@@ -12,11 +12,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import structlog
-
 from node.control_codec import encode_snapshot_part
 from node.core.dot import node_id_of
 from node.errors import StoreError
+from node.logs import get_logger
 from node.snapshot_codec import encode_entry
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class SnapshotServer:
         self._part_sent = part_sent
         self._requests: queue.Queue[tuple[str, SnapshotWanted] | None] = queue.Queue(REQUESTS_MAX)
         self._cuts: dict[str, _Cut] = {}
-        self._log = structlog.get_logger("causalkv.snapshot")
+        self._log = get_logger("causalkv.snapshot")
         self._thread = threading.Thread(target=self._run, name="snapshot-server", daemon=True)
 
     def start(self) -> None:

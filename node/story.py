@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import structlog
+from node.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ class WriteStory:
         lines_per_second: int,
         clock_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._log = structlog.get_logger("causalkv.writes").bind(node=node_id)
+        self._log = get_logger("causalkv.writes").bind(node=node_id)
         self._shown = shown
         self._lines_per_second = lines_per_second
         self._clock_seconds = clock_seconds

@@ -6,20 +6,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
+from node.checks import check_cursor, check_key
 from node.http.answers import Reply, encode
 from node.http.data_answers import Entry, KeyValue, Scanned, Values, WriteDone
-from node.http.requests import (
-    KEY_MAX_BYTES,
-    JsonBody,
-    MultipleGetRequest,
-    check_cursor,
-    check_key,
-    parse_limit,
-    parse_query,
-)
+from node.http.requests import JsonBody, MultipleGetRequest, parse_limit, parse_query
 from node.http.routes import BODY_ERRORS, CANNOT_NOW, LIMIT_REACHED, MALFORMED, Documented, QueryParameter, Route
 from node.http.write_requests import BatchRequest, operation_of
 from node.http.writing import WRITE_ERRORS, write_and_say
+from node.operation_codec import KEY_MAX_BYTES
 
 if TYPE_CHECKING:
     from node.http.routes import Exchange

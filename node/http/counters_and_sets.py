@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET, Raw
 
+from node.checks import check_cursor, check_key, members_of
 from node.core.write import AddMembers, Increment, RemoveMembers
 from node.http.answers import Reply, encode
 from node.http.data_answers import Counter, Incremented, SetMembers, WriteDone
-from node.http.requests import JsonBody, check_cursor, check_key, parse_limit, parse_query, required_key
+from node.http.requests import JsonBody, parse_limit, parse_query, required_key
 from node.http.routes import CANNOT_NOW, LIMIT_REACHED, MALFORMED, Documented, QueryParameter, Route
-from node.http.write_requests import IncrementRequest, MembersRequest, members_of
+from node.http.write_requests import IncrementRequest, MembersRequest
 from node.http.writing import WRITE_ERRORS, write, write_and_say
 
 if TYPE_CHECKING:

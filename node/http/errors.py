@@ -17,6 +17,7 @@ from node.errors import (
     StoreCorruptedError,
     StoreError,
     StoreFullError,
+    TooLargeError,
     UnavailableError,
 )
 from node.http.answers import ContextNotReached, Failure, MissingRange, Reply, encode
@@ -32,10 +33,6 @@ RETRY_AFTER = (("Retry-After", str(RETRY_AFTER_SECONDS)),)
 
 class NotServedError(InvalidRequestError):
     """There is nothing at this path (404)."""
-
-
-class TooLargeError(InvalidRequestError):
-    """The value is larger than this node takes (413)."""
 
 
 class UnsupportedMediaTypeError(InvalidRequestError):

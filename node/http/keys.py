@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
+from node.checks import check_key, put_of
 from node.clocks import wall_ms
 from node.core.dot import node_id_of
 from node.core.write import Delete
 from node.http.answers import Reply, encode
 from node.http.data_answers import Found, NotFound, Sibling, WriteDone
-from node.http.requests import JsonBody, check_key, parse_get_query
+from node.http.requests import JsonBody, parse_get_query
 from node.http.routes import CANNOT_NOW, LIMIT_REACHED, MALFORMED, Documented, QueryParameter, Route
-from node.http.write_requests import DeleteRequest, PutRequest, put_of
+from node.http.write_requests import DeleteRequest, PutRequest, ttl_seconds
 from node.http.writing import CONFLICT, WRITE_ERRORS, write_and_say
 from node.operation_codec import canonical
 
@@ -86,7 +87,7 @@ class KeyViews:
     def put(self, exchange: Exchange) -> Reply:
         """POST /put."""
         request = self._put_body.read(exchange.environ)
-        operation = put_of(request.key, request.value, request.ttl, self._value_max_bytes)
+        operation = put_of(request.key, request.value, ttl_seconds(request.ttl), self._value_max_bytes)
         condition = request.condition(request.key, self._service.shown)
         return write_and_say(self._service, exchange, (operation,), request, PUT_MESSAGE, condition=condition)
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Struct
 
+from node.checks import KEYS_MAX, check_key, name_given_twice, said
 from node.core.dot import NODE_ID
 from node.errors import InvalidRequestError
 from node.http.answers import JSON
-from node.http.errors import TooLargeError, UnsupportedMediaTypeError
+from node.http.errors import UnsupportedMediaTypeError
+from node.operation_codec import KEY_MAX_BYTES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-KEY_MAX_BYTES = 1024
-NESTING_MAX = 128
-KEYS_MAX = 1000
 ACK_TIMEOUT_DEFAULT_SECONDS = 5.0
 ACK_TIMEOUT_MAX_SECONDS = 60.0
 DELAY_MAX_SECONDS = 3600
@@ -110,7 +109,7 @@ class JsonBody(Generic[T]):
             request = self._decoder.decode(body)
             twice = self._member_given_twice(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidRequestError(f"the body is not right: {_said(error)}: send {self.example}") from None
+            raise InvalidRequestError(f"the body is not right: {said(error)}: send {self.example}") from None
         if twice is not None:
             raise InvalidRequestError(f"the body gives {twice!r} twice: send {self.example}")
         return request
@@ -127,12 +126,7 @@ class JsonBody(Generic[T]):
         # Numbers stay text: Python's limits on numbers are not the client's mistake.
         members = json.loads(body, object_pairs_hook=list, parse_int=str, parse_float=str)
         parts = [part for name, value in members if name == self._parts for part in value]
-        return next(filter(None, map(_name_given_twice, (members, *parts))), None)
-
-
-def _name_given_twice(members: list[tuple[str, object]]) -> str | None:
-    names = [name for name, _ in members]
-    return None if len(set(names)) == len(names) else next(name for name in names if names.count(name) > 1)
+        return next(filter(None, map(name_given_twice, (members, *parts))), None)
 
 
 def _check_content_type(environ: WSGIEnvironment) -> None:
@@ -143,79 +137,6 @@ def _check_content_type(environ: WSGIEnvironment) -> None:
     encoding = environ.get("HTTP_CONTENT_ENCODING", "identity")
     if encoding.lower() != "identity":
         raise UnsupportedMediaTypeError(f"Content-Encoding is {encoding[:_SHOWN_CHARACTERS_MAX]!r}: send plain JSON")
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return f"it nests deeper than {NESTING_MAX} levels"
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    return str(error)
-
-
-def check_key(key: str) -> str:
-    """The key, when it is not empty and not too long. Raises InvalidRequestError."""
-    if not key:
-        raise InvalidRequestError(f"the key is empty: a key is 1 to {KEY_MAX_BYTES} bytes of UTF-8")
-    # Four bytes are the most that a character takes.
-    if len(key) * 4 > KEY_MAX_BYTES and (size := len(key.encode())) > KEY_MAX_BYTES:
-        raise InvalidRequestError(f"the key has {size} bytes: a key is 1 to {KEY_MAX_BYTES} bytes of UTF-8")
-    return key
-
-
-def check_cursor(text: str, name: str) -> str:
-    """The beginning or the end of keys, when it is not too long. Raises InvalidRequestError."""
-    if (size := len(text.encode())) > KEY_MAX_BYTES:
-        raise InvalidRequestError(f"{name} has {size} bytes: at most {KEY_MAX_BYTES} are taken")
-    return text
-
-
-def check_value(raw: Raw, max_bytes: int) -> bytes:
-    """The value as the client wrote it, once it is known to be JSON that every replica and client can read.
-
-    It is kept word for word, not re-encoded: so 1.10 stays 1.10, and integers beyond 64 bits stay exact.
-    Raises TooLargeError, InvalidRequestError.
-    """
-    value = bytes(raw)
-    if len(value) > max_bytes:
-        raise TooLargeError(f"the value has {len(value)} bytes: at most {max_bytes} are taken")
-    try:
-        decoded = msgspec.json.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequestError(f"the value is not right: {_said(error)}: send JSON in UTF-8") from None
-    _check_nesting(value, decoded)
-    if b"{" in value:
-        # Readers differ in which of two members of one name they show: no two of them would see the same value.
-        json.loads(value, object_pairs_hook=_refuse_names_given_twice, parse_int=str, parse_float=str)
-    return value
-
-
-def _refuse_names_given_twice(members: list[tuple[str, object]]) -> None:
-    twice = _name_given_twice(members)
-    if twice is not None:
-        raise InvalidRequestError(f"an object in the value has {twice[:_SHOWN_CHARACTERS_MAX]!r} twice: use it once")
-
-
-def check_nesting(text: bytes) -> None:
-    """Raise InvalidRequestError when a JSON text nests deeper than every replica can read."""
-    _check_nesting(text, msgspec.json.decode(text))
-
-
-def _check_nesting(text: bytes, decoded: Any) -> None:
-    # Most values have fewer brackets than levels are allowed, which settles it without a walk.
-    if text.count(b"[") + text.count(b"{") > NESTING_MAX and _nests_deeper(decoded, NESTING_MAX):
-        raise InvalidRequestError(f"the value nests deeper than {NESTING_MAX} levels: use fewer")
-
-
-def _nests_deeper(value: Any, levels: int) -> bool:
-    """Whether a JSON value has more than ``levels`` arrays and objects inside each other."""
-    layer = [value]
-    for _ in range(levels + 1):
-        containers = [item for item in layer if isinstance(item, list | dict)]
-        if not containers:
-            return False
-        layer = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
-    return True
 
 
 # --------------------------------------------------------------------------------------- queries

@@ -8,8 +8,9 @@ from node.errors import InvalidRequestError
 from node.http.answers import ContextNotReached, Failure, Reply
 from node.http.causal_context import parse_context
 from node.http.connections import HANDOVER_ENVIRON_KEY
-from node.http.requests import KEY_MAX_BYTES, parse_query
+from node.http.requests import parse_query
 from node.http.routes import LIMIT_REACHED, MALFORMED, Documented, QueryParameter, Route
+from node.operation_codec import KEY_MAX_BYTES
 from node.watch.events import CONTENT_TYPE
 from node.watch.watcher import Wish
 

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from node.checks import MEMBERS_MAX, OPERATIONS_MAX, check_key, members_of, put_of
 from node.codec import REQUEST_ID_MAX_CHARACTERS
 from node.core.conditions import Condition, IfAbsent, IfShown
-from node.core.write import AddMembers, Delete, Increment, Operation, Put, RemoveMembers
+from node.core.write import AddMembers, Delete, Increment, Operation, RemoveMembers
 from node.errors import InvalidRequestError
-from node.http.requests import (
-    ACK_TIMEOUT_DEFAULT_SECONDS,
-    ACK_TIMEOUT_MAX_SECONDS,
-    Key,
-    check_key,
-    check_nesting,
-    check_value,
-)
-from node.operation_codec import INCREMENT_MAX, MEMBER_MAX_BYTES, TTL_MAX_MS, canonical
+from node.http.requests import ACK_TIMEOUT_DEFAULT_SECONDS, ACK_TIMEOUT_MAX_SECONDS, Key
+from node.operation_codec import INCREMENT_MAX, MEMBER_MAX_BYTES, TTL_MAX_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from node.core.vector_clock import VectorClock
 
-OPERATIONS_MAX = 1000
-MEMBERS_MAX = 1000
 CLOCK_MAX_NUMBERS = 4096
 
 Value = Annotated[Raw, Meta(description="any JSON value; it is kept as the text that was sent")]
@@ -166,7 +157,7 @@ def operation_of(wanted: BatchOperation, value_max_bytes: int) -> Operation:
     """The operation that a part of a batch asks for. Raises InvalidRequestError, TooLargeError."""
     match wanted:
         case PutOperation(key, value, ttl):
-            return put_of(key, value, ttl, value_max_bytes)
+            return put_of(key, value, ttl_seconds(ttl), value_max_bytes)
         case DeleteOperation(key):
             return Delete(check_key(key))
         case IncrementOperation(key, by):
@@ -177,23 +168,6 @@ def operation_of(wanted: BatchOperation, value_max_bytes: int) -> Operation:
             return RemoveMembers(check_key(key), members_of(members))
 
 
-def put_of(key: str, value: Raw, ttl: float | UnsetType, value_max_bytes: int) -> Put:
-    """A put, its value and key checked; a time to live is at least a millisecond."""
-    ttl_ms = 0 if ttl is UNSET else max(1, round(ttl * 1000))
-    return Put(check_key(key), check_value(value, value_max_bytes), ttl_ms)
-
-
-def members_of(raw: Sequence[Raw]) -> tuple[str, ...]:
-    """Members in their canonical form, each once, in order. Raises InvalidRequestError."""
-    return tuple(dict.fromkeys(_member(bytes(each)) for each in raw))
-
-
-def _member(text: bytes) -> str:
-    try:
-        member = canonical(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequestError(f"a member is not right ({error}): send JSON values in UTF-8") from None
-    if len(member.encode()) > MEMBER_MAX_BYTES:
-        raise InvalidRequestError(f"a member of a set has at most {MEMBER_MAX_BYTES} bytes: {member[:80]!r} has more")
-    check_nesting(text)
-    return member
+def ttl_seconds(ttl: float | UnsetType) -> float | None:
+    """The time to live that a request gives, if it gives one."""
+    return None if ttl is UNSET else ttl

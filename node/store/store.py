@@ -68,14 +68,14 @@ class Store:
         self._path = path
         self._is_new = False
         self._has_overlay = False
-        self._lock = identities.lock_directory(path)
+        self._lock: int | None = identities.lock_directory(path)
         try:
             self.identity = self._open(cluster, node, max_bytes)
         except OSError as error:
-            os.close(self._lock)
+            self.let_go()
             raise StoreRefusedError(f"data directory {path} cannot be used: {error.strerror}") from None
         except BaseException:
-            os.close(self._lock)
+            self.let_go()
             raise
         self.is_new = self._is_new
         """Whether the data directory was made just now."""
@@ -240,7 +240,13 @@ class Store:
         if ended:
             self._has_overlay = False
 
+    def let_go(self) -> None:
+        """Give the directory free without a touch of the database; in a fork, where it is the parent's alone."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
+
     def close(self) -> None:
         """Close the database and give the directory free."""
         self._env.close()
-        os.close(self._lock)
+        self.let_go()

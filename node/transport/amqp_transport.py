@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
+from node.logs import get_logger
 from node.transport.connection_thread import ConnectionThread
 from node.transport.consumer import Consumer
 from node.transport.control import ControlConsumer, ControlPublisher, ControlReadiness
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from node.transport.port import Delivery, OutgoingMessage, TransportListener
     from node.transport.topology import ClusterNames, Topology
 
-log = structlog.get_logger("causalkv.transport")
+log = get_logger("causalkv.transport")
 
 
 class AMQPTransport:

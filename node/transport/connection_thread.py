@@ -6,9 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
-
 from node.errors import TransportError
+from node.logs import get_logger
 from node.transport.gate import Gate
 from node.transport.port import CUT_REASON
 from node.transport.reconnect import STABLE_SECONDS, AddressRotation, OutageLog, retrying_until, without_secrets
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from node.transport.amqp import Session
 
-log = structlog.get_logger("causalkv.transport")
+log = get_logger("causalkv.transport")
 
 
 class Role(Protocol):

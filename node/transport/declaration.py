@@ -6,8 +6,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
+from node.logs import get_logger
 from node.transport.topology import Exchange, Queue, Topology, type_in_use
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 PRECONDITION_FAILED = 406
 
-log = structlog.get_logger("causalkv.transport")
+log = get_logger("causalkv.transport")
 
 
 class QueueConflicts:

@@ -9,8 +9,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
+from node.logs import get_logger
 from node.transport.declaration import Declaration
 from node.transport.mailbox import Mailbox
 from node.transport.topology import Topology, cluster_topology, member_queues, parse_server_version
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 # Changes of the membership that wait for the I/O thread; far more than a cluster has members.
 WAITING_MAX_CHANGES = 1_000
 
-log = structlog.get_logger("causalkv.transport")
+log = get_logger("causalkv.transport")
 
 
 class MemberQueues:

@@ -10,9 +10,8 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
 from node.codec import APP_ID, CONTENT_TYPE
+from node.logs import get_logger
 from node.transport.control import control_content_type
 from node.transport.memory_fanout import MemoryFanout, RejectedMessage, Waiting
 from node.transport.port import CUT_REASON, ControlDelivery, Delivery, OutgoingMessage
@@ -28,7 +27,7 @@ PREFETCH_MESSAGES = 128
 # Deliveries handed to a listener between two looks at everything else.
 TURN_MAX_MESSAGES = 256
 
-log = structlog.get_logger("causalkv.transport")
+log = get_logger("causalkv.transport")
 
 
 class MemoryTransport:

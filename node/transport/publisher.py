@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
-
 from node.codec import APP_ID, CONTENT_TYPE
+from node.logs import get_logger
 from node.transport.amqp import short_text
 from node.transport.confirms import ConfirmTracker
 from node.transport.declaration import Declaration
@@ -26,7 +25,7 @@ PERSISTENT = 2
 # The caller's window is far smaller; this bounds memory should a caller have none.
 UNCONFIRMED_MAX_MESSAGES = 10_000
 
-log = structlog.get_logger("causalkv.transport")
+log = get_logger("causalkv.transport")
 
 
 class Publisher:

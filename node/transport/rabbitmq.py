@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pika
-import structlog
 from pika import exceptions
 from pika.adapters.select_connection import IOLoop
 from pika.adapters.utils import connection_workflow
 
 from node.errors import ConfigurationError
+from node.logs import get_logger
 from node.transport.amqp_transport import AMQPTransport
 from node.transport.reconnect import without_secrets
 from node.transport.topology import ClusterNames
@@ -40,7 +40,7 @@ CLOSE_SECONDS = 5.0
 # What the socket does not take at once is copied with each further attempt: pieces must not be huge.
 PIECE_BYTES = 64 * 1024
 
-log = structlog.get_logger("causalkv.transport")
+log = get_logger("causalkv.transport")
 
 
 class RabbitMQTransport(AMQPTransport):

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import structlog
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -18,6 +17,7 @@ from tenacity import (
 )
 
 from node.errors import TransportError
+from node.logs import get_logger
 
 if TYPE_CHECKING:
     import threading
@@ -30,7 +30,7 @@ JITTER_SECONDS = 0.5
 # A connection that ends sooner than this counts as another failed attempt: no hot loop.
 STABLE_SECONDS = 1.0
 
-log = structlog.get_logger("causalkv.transport")
+log = get_logger("causalkv.transport")
 
 
 def retrying_until(stopping: threading.Event) -> Retrying:

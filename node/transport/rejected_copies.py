@@ -11,8 +11,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
-
+from node.logs import get_logger
 from node.transport.amqp import short_text
 from node.transport.confirms import ConfirmTracker
 
@@ -31,7 +30,7 @@ REASON_MAX_CHARACTERS = 500
 ORIGINAL_HEADERS_MAX_BYTES = 1024
 INT64_MAX = 2**63 - 1
 
-log = structlog.get_logger("causalkv.transport")
+log = get_logger("causalkv.transport")
 
 
 class Origin(Protocol):

@@ -11,9 +11,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import structlog
-
 from node.errors import ConfigurationError
+from node.logs import get_logger
 from node.settings import NODE_ID_PATTERN
 from node.transport.amqp import short_text
 from node.transport.port import EVERYBODY
@@ -43,7 +42,7 @@ CONTROL_QUEUE_ARGUMENTS: Mapping[str, str | int] = {
     "x-overflow": DROP_OLDEST,
 }
 
-log = structlog.get_logger("causalkv.transport")
+log = get_logger("causalkv.transport")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from node.core.vector_clock import VectorClock
     from node.core.versions import Version
-    from node.core.write import Operation
+    from node.core.write import Operation, Write
     from node.watch.merging import Step
 
 CONTENT_TYPE = "text/event-stream"
@@ -130,46 +130,47 @@ class WriteEvents:
     def _data(self, place: int) -> bytes:
         data = self._datas[place]
         if data is None:
-            data = self._datas[place] = event_text(self._change(self._step.write.operations[place]))
+            data = self._datas[place] = event_text(
+                change_of(self._step.write, self._step.write.operations[place], self._shown)
+            )
         return data
 
-    def _change(self, operation: Operation) -> Change:
-        write = self._step.write
-        change = Change(
-            op=_NAMES[type(operation)],
-            key=operation.key,
-            node=node_id_of(write.dot.replica),
-            dot=str(write.dot),
-            vc=self._shown(write.clock),
-            clock=dict(write.clock.items()),
-            timestamp=write.timestamp,
-        )
-        match operation:
-            case Put():
-                change.value = Raw(operation.value)
-                change.ttl = operation.ttl_ms / 1000 if operation.ttl_ms else UNSET
-            case Expire():
-                change.expired = str(operation.dot)
-            case Increment():
-                change.by = operation.by
-            case AddMembers() | RemoveMembers():
-                change.members = [Raw(member) for member in operation.members]
-        return change
+
+def change_of(write: Write, operation: Operation, shown: Callable[[VectorClock], list[int]]) -> Change:
+    """One operation of a write, as it is told."""
+    change = Change(
+        op=_NAMES[type(operation)],
+        key=operation.key,
+        node=node_id_of(write.dot.replica),
+        dot=str(write.dot),
+        vc=shown(write.clock),
+        clock=dict(write.clock.items()),
+        timestamp=write.timestamp,
+    )
+    match operation:
+        case Put():
+            change.value = Raw(operation.value)
+            change.ttl = operation.ttl_ms / 1000 if operation.ttl_ms else UNSET
+        case Expire():
+            change.expired = str(operation.dot)
+        case Increment():
+            change.by = operation.by
+        case AddMembers() | RemoveMembers():
+            change.members = [Raw(member) for member in operation.members]
+    return change
 
 
-def value_event(key: str, version: Version, shown: Callable[[VectorClock], list[int]], now_ms: int) -> bytes:
+def value_of(key: str, version: Version, shown: Callable[[VectorClock], list[int]], now_ms: int) -> Change:
     """One of the concurrent values of a key, as part of the initial state."""
-    return event_text(
-        Change(
-            op="put",
-            key=key,
-            value=Raw(version.value),
-            ttl=max(0, version.expires_ms - now_ms) / 1000 if version.expires_ms else UNSET,
-            node=node_id_of(version.dot.replica),
-            dot=str(version.dot),
-            vc=shown(version.clock),
-            clock=dict(version.clock.items()),
-            timestamp=version.timestamp,
-            initial=True,
-        )
+    return Change(
+        op="put",
+        key=key,
+        value=Raw(version.value),
+        ttl=max(0, version.expires_ms - now_ms) / 1000 if version.expires_ms else UNSET,
+        node=node_id_of(version.dot.replica),
+        dot=str(version.dot),
+        vc=shown(version.clock),
+        clock=dict(version.clock.items()),
+        timestamp=version.timestamp,
+        initial=True,
     )

@@ -12,7 +12,7 @@ from node.clocks import wall_ms
 from node.core.places import CounterPlace, MemberPlace, key_of
 from node.core.vector_clock import VectorClock
 from node.core.versions import counted
-from node.watch.events import END_OF_INITIAL_STATE, CounterState, SetState, event_text, named, value_event
+from node.watch.events import END_OF_INITIAL_STATE, CounterState, SetState, event_text, named, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from node.core.places import Place
     from node.core.versions import Versions
     from node.store import Store
+    from node.watch.events import Change
 
 SET_PART_MEMBERS = 1_000
 SET_PART_BYTES = 256 * 1024
@@ -32,10 +33,11 @@ class StateReading:
         """Open the cut. Raises StoreCorruptedError."""
         self._prefix = prefix
         self._shown = shown
-        self._keys = 0
+        self.keys = 0
         self._open = contextlib.ExitStack()
         self._cut = self._open.enter_context(store.reader())
-        self._events = self._all_events()
+        self.contents = self._all_contents()
+        """What is there, each as it is told; in the end ``keys`` says how many keys that were."""
         self.clock = self._cut.clock()
         """The writes that the state contains."""
         self.is_ended = False
@@ -43,7 +45,7 @@ class StateReading:
 
     def close(self) -> None:
         """Let the database reuse its pages."""
-        self._events.close()
+        self.contents.close()
         self._open.close()
 
     def next_part(self, part_bytes: int) -> tuple[bytes, int]:
@@ -54,26 +56,26 @@ class StateReading:
         part: list[bytes] = []
         size_bytes = 0
         while size_bytes < part_bytes:
-            event = next(self._events, None)
-            if event is None:
-                part.append(named(END_OF_INITIAL_STATE, {"keys": self._keys}, self.clock))
+            content = next(self.contents, None)
+            if content is None:
+                part.append(named(END_OF_INITIAL_STATE, {"keys": self.keys}, self.clock))
                 self.is_ended = True
                 break
-            part.append(event)
-            size_bytes += len(event)
+            part.append(event_text(content))
+            size_bytes += len(part[-1])
         return b"".join(part), len(part)
 
-    def _all_events(self) -> Generator[bytes, None, None]:
+    def _all_contents(self) -> Generator[Change | CounterState | SetState, None, None]:
         now_ms = wall_ms()
         for key, versions in self._cut.scan(self._prefix, ""):
-            self._keys += 1
+            self.keys += 1
             for version in versions:
-                yield value_event(key, version, self._shown, now_ms)
+                yield value_of(key, version, self._shown, now_ms)
         for (kind, key), entries in groupby(self._cut.counters_and_members(), _type_and_key):
             if key.startswith(self._prefix):
-                self._keys += 1
+                self.keys += 1
                 about = self._counter if kind is CounterPlace else self._set
-                yield from map(event_text, about(key, entries))
+                yield from about(key, entries)
 
     def _counter(self, key: str, entries: Iterable[tuple[Place, Versions]]) -> Iterator[CounterState]:
         for _, shares in entries:

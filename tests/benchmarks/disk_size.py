@@ -62,7 +62,7 @@ def _grow(node: Node, cluster: ClusterUnderTest, writes: int, point: int) -> tup
     submissions = []
     for n in range(writes):
         submissions.append(Submission((Put(f"key{n % KEYS:05}", b'"%0100d"' % (point * writes + n)),), VectorClock()))
-        node.thread.put(submissions[-1])
+        node.engine.thread.put(submissions[-1])
     for submission in submissions:
         submission.result(120.0)
     total = point * writes

@@ -95,7 +95,7 @@ def _offer(node: Node, writes: int) -> None:
     waiting: deque[Submission] = deque()
     for n in range(writes):
         submission = Submission((Put(f"key{n % 10_000}", b'"value-%d"' % n),), empty)
-        node.thread.put(submission)
+        node.engine.thread.put(submission)
         waiting.append(submission)
         if len(waiting) >= OFFERED_AHEAD:
             waiting.popleft().result(60)

@@ -132,7 +132,7 @@ def test_a_silent_node_is_removed_and_its_writes_stay(tmp_path: Path) -> None:
         wait_until(lambda: remove(node1, "node2").status_code == 200, "removed", TIMEOUT_SECONDS)
         assert remove(node1, "node2").status_code == 400
         wait_until(lambda: list(members_of(node1)) == ["node1", "node3"], "shown", TIMEOUT_SECONDS)
-        assert "node2" not in node1.node.transport._fanout.queues  # type: ignore[attr-defined]  # the in-process transport
+        assert "node2" not in node1.node.engine.transport._fanout.queues  # type: ignore[attr-defined]  # the in-process transport
         assert node1.get("x").json()["value"] == "of node2"
 
 

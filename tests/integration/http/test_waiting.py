@@ -95,14 +95,16 @@ def test_requests_that_wait_for_the_replica_let_others_run(tmp_path: Path, metho
         gate.wait(TIMEOUT_SECONDS)
 
     with serving(tmp_path, http_running_threads=1) as node, ThreadPoolExecutor(1) as pool:
-        node.node.thread.put(AfterCommit(hold))
+        node.node.engine.thread.put(AfterCommit(hold))
         assert held.wait(TIMEOUT_SECONDS)
         try:
             if method == "get":
                 waiting = pool.submit(node.http.get, "/buffer")
             else:
                 waiting = pool.submit(node.http.post, "/members/remove", json={"node": "node2"})
-            wait_until(lambda: len(node.node.thread._inbox) > 0, "the request is before the replica", TIMEOUT_SECONDS)
+            wait_until(
+                lambda: len(node.node.engine.thread._inbox) > 0, "the request is before the replica", TIMEOUT_SECONDS
+            )
             assert httpx.get(f"{node.url}/status", timeout=5.0, trust_env=False).status_code == 200
             assert not waiting.done()
         finally:

@@ -48,7 +48,7 @@ def assert_causal(changes: list[dict[str, Any]]) -> None:
 
 def forgotten(node: ServedNode) -> int:
     """Up to which of its own writes a node keeps no history."""
-    with node.node.store.reader() as cut:
+    with node.node.engine.store.reader() as cut:
         return cut.trimmed()[node.node.service.replica]
 
 

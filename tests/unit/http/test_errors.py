@@ -6,12 +6,12 @@ import pytest
 
 from node import errors
 from node.core.vector_clock import SequenceRange
-from node.http.errors import OWN_FAULT, NotServedError, TooLargeError, UnsupportedMediaTypeError, reply_to
+from node.http.errors import OWN_FAULT, NotServedError, UnsupportedMediaTypeError, reply_to
 
 ROWS = [
     (errors.InvalidRequestError("m"), 400, False),
     (NotServedError("m"), 404, False),
-    (TooLargeError("m"), 413, False),
+    (errors.TooLargeError("m"), 413, False),
     (UnsupportedMediaTypeError("m"), 415, False),
     (errors.LimitReachedError("m"), 429, True),
     (errors.ContextNotReachedError("m", {}), 503, True),

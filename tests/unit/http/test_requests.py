@@ -9,14 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from node.errors import InvalidRequestError
-from node.http.errors import TooLargeError, UnsupportedMediaTypeError
+from node.checks import NESTING_MAX, check_key, check_value
+from node.errors import InvalidRequestError, TooLargeError
+from node.http.errors import UnsupportedMediaTypeError
 from node.http.requests import (
-    NESTING_MAX,
     FaultsRequest,
     JsonBody,
-    check_key,
-    check_value,
     parse_get_query,
     parse_limit,
     parse_query,

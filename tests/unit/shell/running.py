@@ -11,9 +11,9 @@ from node.control_codec import encode_control
 from node.core.control import ClockTold
 from node.core.vector_clock import VectorClock
 from node.core.write import Put
+from node.engine import Engine
 from node.errors import StoreFullError
 from node.inbox import AfterCommit, Look
-from node.node import Node
 from node.settings import MIB, Settings
 from node.submission import Submission
 from node.transport import shared_fanout
@@ -40,7 +40,7 @@ class RunningReplica:
     def __init__(self, directory: Path, *, cluster: str | None = None, **settings: Any) -> None:
         self.cluster = cluster or f"test-{secrets.token_hex(4)}"
         self.fanout = shared_fanout(self.cluster)
-        self.node = Node(
+        self.node = Engine(
             Settings(
                 node_id="node1",
                 nodes=MEMBERS,
