@@ -186,10 +186,10 @@ class Engine:
         self._snapshots.start()
         self.transport.start(self._link)
 
-    def stop(self, deadline: float | None = None, *, is_read: bool = False) -> None:
+    def stop(self, deadline: float | None = None, *, is_left: Callable[[], bool] = lambda: True) -> None:
         """Finish what was accepted, publish what can be published, close; until ``deadline`` (monotonic, in seconds).
 
-        ``is_read``: somebody still reads the store, and must not find it closed.
+        ``is_left``: whether nobody reads the store any more; else it is not closed. It may wait.
         """
         deadline = time.monotonic() + STOP_SECONDS if deadline is None else deadline
         self.service.stopping()
@@ -199,7 +199,7 @@ class Engine:
         self.transport.stop(max(0.1, deadline - time.monotonic() - 1))
         if self.faults is not None:
             self.faults.stop()
-        if has_ended and not is_read:  # else it hangs at the disk
+        if has_ended and is_left():  # else somebody hangs at the disk, and must not find the database closed
             self.store.close()
 
     def _wait_for_outbox(self, deadline: float) -> None:

@@ -103,5 +103,5 @@ class Node:
         self.service.stopping()
         lets_go = self._watch_hub.stop(1.0)
         self._http.stop(max(0.1, (deadline - time.monotonic()) / 3))
-        self.engine.stop(deadline, is_read=not lets_go)
+        self.engine.stop(deadline, is_left=lambda: lets_go)
         self._log.info("stopped", outbox=self.service.outbox_count)

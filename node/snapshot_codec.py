@@ -13,7 +13,7 @@ from node.core.hybrid_clock import COUNTER_MAX, PHYSICAL_MS_MAX, HybridTimestamp
 from node.core.places import CounterPlace, MemberPlace
 from node.core.versions import Version, Versions
 from node.errors import MessageRejectedError
-from node.operation_codec import Key, Seq, canonical
+from node.operation_codec import KEY_MAX_BYTES, MEMBER_MAX_BYTES, TTL_MAX_MS, Key, Seq, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from node.core.vector_clock import VectorClock
 
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=PHYSICAL_MS_MAX)]
+_Expiry = Annotated[int, msgspec.Meta(ge=0, le=PHYSICAL_MS_MAX + TTL_MAX_MS)]
 
 
 class _EntryVersion(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -31,7 +32,7 @@ class _EntryVersion(msgspec.Struct, array_like=True, frozen=True, gc=False):
     physical_ms: Milliseconds
     counter: Annotated[int, msgspec.Meta(ge=0, le=COUNTER_MAX)]
     value: msgspec.Raw
-    expires_ms: Milliseconds = 0
+    expires_ms: _Expiry = 0
 
 
 # A register is named by its key; a counter by ["counter", key]; a member of a set by ["member", key, member].
@@ -86,13 +87,19 @@ def _entry(
 
 def _place(wire: str | list[str]) -> Place:
     match wire:
-        case str():
-            return wire
+        case str(key):
+            place: Place = key
         case ["counter", key]:
-            return CounterPlace(key)
-        case ["member", key, member] if canonical(member.encode()) == member:
-            return MemberPlace(key, member)
-    raise MessageRejectedError("a snapshot names a place that does not exist")
+            place = CounterPlace(key)
+        case ["member", key, member] if len(member) <= MEMBER_MAX_BYTES and canonical(member.encode()) == member:
+            place = MemberPlace(key, member)
+        case _:
+            raise MessageRejectedError("a snapshot names a place that does not exist")
+    if not 0 < len(key.encode()) <= KEY_MAX_BYTES:
+        raise MessageRejectedError(f"a snapshot names a place whose key is empty or longer than {KEY_MAX_BYTES} bytes")
+    if isinstance(place, MemberPlace) and len(place.member.encode()) > MEMBER_MAX_BYTES:
+        raise MessageRejectedError(f"a snapshot names a member that is longer than {MEMBER_MAX_BYTES} bytes")
+    return place
 
 
 def _version(wire: _EntryVersion, vector_clock: Callable[[dict[str, int]], VectorClock]) -> Version:

@@ -48,28 +48,18 @@ class Expiry:
         self._limits = limits
         self._node = node_id_of(replica.replica)
         self._looked_ms: int | None = None
-        # Versions that are left to another node stay where they are: the next look goes on behind them.
+        # What is left to another node, or cannot be written now, stays where it is: by node, the last one looked at.
         self._seen: dict[str, Expiring] = {}
 
     def pursue(self, now_ms: int, wall_ms: int, state: ReplicaState) -> list[Effect]:
         """Issue what is due, for this node and for those that stay away."""
-        effects = self._expire(state.due_expiries(self._node, None, wall_ms, self._limits.look_max), wall_ms, state)
+        effects = self._look_after(self._node, wall_ms, wall_ms, state, is_ours=True)
         if self._looked_ms is None or now_ms - self._looked_ms >= self._limits.others_ms:
             self._looked_ms = now_ms
+            until_ms, is_first = wall_ms - self._limits.grace_ms, self._is_first(now_ms)
             for node in sorted({node_id_of(name) for name in self._replica.delivery.applied} - {self._node}):
-                effects += self._look_after(node, now_ms, wall_ms, state)
-        return effects
-
-    def _look_after(self, node: str, now_ms: int, wall_ms: int, state: ReplicaState) -> list[Effect]:
-        """Versions that another node should have ended by now."""
-        until_ms = wall_ms - self._limits.grace_ms
-        due = state.due_expiries(node, self._seen.get(node), until_ms, self._limits.look_max)
-        is_ours = not self._replica.members.is_alive(node, now_ms) and self._is_first(now_ms)
-        effects = self._expire(due, wall_ms, state, is_ours=is_ours)
-        if len(due) < self._limits.look_max:
-            self._seen.pop(node, None)
-        else:
-            self._seen[node] = due[-1]
+                is_ours = is_first and not self._replica.members.is_alive(node, now_ms)
+                effects += self._look_after(node, until_ms, wall_ms, state, is_ours=is_ours)
         return effects
 
     def _is_first(self, now_ms: int) -> bool:
@@ -77,22 +67,44 @@ class Expiry:
         members = self._replica.members
         return all(other > self._node or not members.is_alive(other, now_ms) for other in members.others)
 
-    def _expire(
-        self, due: Sequence[Expiring], wall_ms: int, state: ReplicaState, *, is_ours: bool = True
+    def _look_after(
+        self, node: str, until_ms: int, wall_ms: int, state: ReplicaState, *, is_ours: bool
     ) -> list[Effect]:
-        effects: list[Effect] = []
+        """See to some of the versions put at ``node`` that ended before ``until_ms``; the next look goes on behind."""
+        due = state.due_expiries(node, self._seen.get(node), max(0, until_ms), self._limits.look_max)
+        if len(due) < self._limits.look_max:
+            self._seen.pop(node, None)
+        else:
+            self._seen[node] = due[-1]
+        may_forget = self._may_forget()
         there = []
         for expiring in due:
-            if expiring.dot in state.dots(expiring.key):
+            if _stands(expiring, state):
                 there.append(expiring)
-            else:
+            elif may_forget:
                 state.forget_expiry(expiring)  # it was overwritten, or has expired
-        if not is_ours or not there or not self._local_writes.can_make():
-            return effects
+        return self._expire(there, wall_ms, state) if is_ours else []
+
+    def _may_forget(self) -> bool:
+        """While a snapshot comes in parts, its versions stand nowhere yet; once it is merged, they have to end."""
+        return self._replica.anti_entropy.catch_up.snapshots.progress is None
+
+    def _expire(self, there: Sequence[Expiring], wall_ms: int, state: ReplicaState) -> list[Effect]:
+        effects: list[Effect] = []
         size = self._limits.write_max_operations
         for begin in range(0, len(there), size):
+            if not self._local_writes.can_make():
+                break
             part = there[begin : begin + size]
             self._local_writes.make(tuple(Expire(each.key, each.dot) for each in part), wall_ms, state, effects)
             for expiring in part:
                 state.forget_expiry(expiring)
         return effects
+
+
+def _stands(expiring: Expiring, state: ReplicaState) -> bool:
+    """Whether that version is there; a write that puts a key twice has one dot, and the last put's time counts."""
+    return any(
+        version.dot == expiring.dot and version.expires_ms == expiring.expires_ms
+        for version in state.versions(expiring.key)
+    )

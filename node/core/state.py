@@ -77,7 +77,10 @@ class ReplicaState(Protocol):
         """What a request came to, if it is remembered."""
 
     def remember_request(self, request_id: str, remembered: RememberedRequest) -> None:
-        """Keep what a request came to, in the younger generation; what is remembered already stays as it is."""
+        """Keep what a request came to, in the younger generation.
+
+        What is remembered already stays as it is; when it stood in the older generation, it goes over to the younger.
+        """
 
     def younger_requests(self) -> int:
         """How many requests the younger generation holds."""

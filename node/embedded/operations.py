@@ -10,6 +10,7 @@ from node.checks import KEYS_MAX, check_cursor
 from node.clocks import wall_ms
 from node.codec import REQUEST_ID_MAX_CHARACTERS
 from node.core.conditions import IfAbsent, IfShown
+from node.core.versions import counted
 from node.embedded import values
 from node.embedded.batch import Batch
 from node.embedded.values import Incremented, Version, Written
@@ -186,11 +187,14 @@ class Operations:
         """Add ``by``, which may be negative, to a counter; concurrent increments all count."""
         access = self._access
         operation = values.increment(key, by)
-        result = self._write((operation,), how)
         with access.gate:
-            value, clock = access.service.reading.counter(operation.key, result.write.clock, 0)
-        self._seen(clock)
-        return Incremented(value, *_written(result, access))
+            result = self._make((operation,), how)
+            # Not as a read of its own: what is written must be said, also when the replica is being closed meanwhile.
+            with access.store.reader() as cut:
+                shares = cut.counter(operation.key)
+        for share in shares:
+            self._seen(share.clock)
+        return Incremented(counted(shares), *_written(result, access))
 
     def counter(self, key: str) -> int:
         """What a counter stands at; 0 when nobody incremented it."""
@@ -227,18 +231,23 @@ class Operations:
     def _write(
         self, operations: tuple[Operation, ...], how: WriteOptions, condition: Condition | None = None
     ) -> WriteResult:
-        access = self._access
+        with self._access.gate:
+            return self._make(operations, how, condition)
+
+    def _make(
+        self, operations: tuple[Operation, ...], how: WriteOptions, condition: Condition | None = None
+    ) -> WriteResult:
+        """Inside of the gate."""
         level, timeout_seconds, request_id = _options(**how)
-        with access.gate:
-            result = access.service.write(
-                operations,
-                self._context(),
-                self.wait_seconds,
-                level,
-                timeout_seconds,
-                request_id=request_id,
-                condition=condition,
-            )
+        result = self._access.service.write(
+            operations,
+            self._context(),
+            self.wait_seconds,
+            level,
+            timeout_seconds,
+            request_id=request_id,
+            condition=condition,
+        )
         self._seen(result.write.clock)
         return result
 
@@ -248,7 +257,7 @@ def _options(
 ) -> tuple[AckLevel, float, str]:
     if ack not in _ACKS:
         raise InvalidRequestError(f"ack is {ack!r}: use {', '.join(map(repr, _ACKS))}")
-    if ack_timeout_seconds:
+    if ack_timeout_seconds != 0:
         values.number_in(ack_timeout_seconds, "ack_timeout_seconds", ACK_TIMEOUT_MAX_SECONDS)
     if len(values.text_in(request_id, "request_id")) > REQUEST_ID_MAX_CHARACTERS:
         raise InvalidRequestError(f"request_id has more than {REQUEST_ID_MAX_CHARACTERS} characters: use fewer")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from node.embedded.gate import Gate
 from node.embedded.operations import Access
 from node.embedded.session import NoSession, Session
+from node.embedded.values import number_in
 from node.embedded.watch import Watches
 from node.engine import STOP_SECONDS, Engine
 from node.errors import ConfigurationError, UnavailableError
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from node.store import Store
 
 READY_SECONDS = 30.0
-# Somebody who waits for the disk inside of a call is waited for.
-LEAVE_SECONDS = 3.0
+WAIT_MAX_SECONDS = 3600.0
+# Calls that read are short: who takes longer to leave hangs at the disk.
+LEAVE_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 # They are about the process that serves a node, and there is none.
 _FOREIGN_SETTINGS = frozenset({"log_level", "log_format", "advertised_url"})
@@ -113,8 +115,8 @@ class Replica(NoSession):
         access.gate.close()
         engine.service.stopping()
         access.watches.close()
-        is_empty = access.gate.wait_empty(LEAVE_SECONDS)
-        engine.stop(deadline, is_read=not is_empty)
+        # Who is inside of a call gets its answer, or hears that the replica stops, before the store is closed.
+        engine.stop(deadline, is_left=lambda: access.gate.wait_empty(max(LEAVE_SECONDS, deadline - time.monotonic())))
 
     @property
     def _access(self) -> Access:
@@ -175,6 +177,8 @@ class Replica(NoSession):
 
         Raises InvalidRequestError when the token is malformed.
         """
+        if wait_seconds != 0:
+            number_in(wait_seconds, "wait_seconds", WAIT_MAX_SECONDS)
         return Session(self._access, token, wait_seconds)
 
     def watch(self, prefix: str = "", *, initial: bool = False, since: str | None = None) -> Watch:

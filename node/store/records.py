@@ -52,7 +52,8 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack_versions = msgspec.msgpack.Decoder(_VersionRecord).decode
 _unpack_dots = msgspec.msgpack.Decoder(_DotRecord).decode
 
-# UTF-8 has no such bytes: whatever begins with one of them is no key, and stands behind all keys.
+# UTF-8 has no such bytes: what begins with one of the two below is no key, and stands behind all keys.
+_NO_TEXT = b"\xff"
 COUNTERS = b"\xfe"
 _MEMBERS = b"\xff"
 # A place of a member has room for the beginnings of both the key and the member.
@@ -81,10 +82,16 @@ def set_prefix(key: str) -> bytes:
 
 
 def cut(name: bytes, max_bytes: int) -> bytes:
-    """``name``, or when it is too long, its beginning and a digest of it."""
+    """``name``, which is UTF-8, or when it is too long, its beginning and a digest of it."""
     if len(name) <= max_bytes:
         return name
-    return name[: max_bytes - _DIGEST_BYTES] + hashlib.sha256(name).digest()
+    begin, digest = name[: max_bytes - _DIGEST_BYTES], hashlib.sha256(name).digest()
+    try:
+        (begin + digest).decode()
+    except UnicodeDecodeError:
+        return begin + digest
+    # One digest of many millions makes a text, which another name could be, made on purpose.
+    return begin + _NO_TEXT + digest[len(_NO_TEXT) :]
 
 
 def is_register(place_key: bytes) -> bool:

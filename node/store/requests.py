@@ -56,20 +56,25 @@ class Requests:
 
     def find(self, request_id: str) -> RememberedRequest | None:
         """What a request came to, if it is remembered. Raises StoreCorruptedError."""
-        place = _place(request_id)
-        if (staged := self._staged.get(place)) is not None:
-            return staged
         younger = self._generations.younger
-        for table in (self._tables[younger], self._tables[1 - younger]):
-            if (record := self._transaction.get(place, db=table)) is not None:
-                dot, clock, digest = decoded(_unpack, unsealed(record, _WHAT), _WHAT)
-                return RememberedRequest(dot, VectorClock.trusted(clock), digest)
-        return None
+        return self._in_younger(request_id) or self._read(request_id, self._tables[1 - younger])
+
+    def _in_younger(self, request_id: str) -> RememberedRequest | None:
+        staged = self._staged.get(_place(request_id))
+        return staged or self._read(request_id, self._tables[self._generations.younger])
+
+    def _read(self, request_id: str, table: Any) -> RememberedRequest | None:
+        record = self._transaction.get(_place(request_id), db=table)
+        if record is None:
+            return None
+        dot, clock, digest = decoded(_unpack, unsealed(record, _WHAT), _WHAT)
+        return RememberedRequest(dot, VectorClock.trusted(clock), digest)
 
     def remember(self, request_id: str, remembered: RememberedRequest) -> None:
-        """Keep what a request came to, in the younger generation; the first one counts."""
-        if self.find(request_id) is None:
-            self._staged[_place(request_id)] = remembered
+        """Keep what a request came to, in the younger generation; the first one counts, from now on."""
+        if self._in_younger(request_id) is None:
+            older = self._read(request_id, self._tables[1 - self._generations.younger])
+            self._staged[_place(request_id)] = older or remembered
 
     def count_younger(self) -> int:
         """How many requests the younger generation holds."""

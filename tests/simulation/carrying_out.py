@@ -34,6 +34,8 @@ def carry_out(node: SimulatedNode, effect: todo.Effect) -> None:
     match effect:
         case todo.Accepted(request, write) if node.answers(request):
             request.client.accepted(node, write)
+        case todo.Repeated(request, write) if node.answers(request):
+            request.client.repeated(node, node.world.checks.local.repeated(node.disk, request, write))
         case todo.RefusedWrite(request, reason, _) if node.answers(request):
             request.client.refused(reason)
         case todo.Postponed(write):

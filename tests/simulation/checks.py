@@ -5,22 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node.core import effects as todo
-from node.core.places import key_of
-from node.core.write import Put, Write
+from node.core.places import CounterPlace, MemberPlace
 from tests.simulation.coverage import Coverage, Seen
 from tests.simulation.invariants import Invariant, ViolationError
 from tests.simulation.links import Hello
+from tests.simulation.local_checks import LocalChecks
+from tests.simulation.oracle import places_of
 from tests.simulation.transaction import Adopted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from node.core.dot import Dot
+    from node.core.local_writes import LocalWriteLimits
+    from node.core.places import Place
     from node.core.vector_clock import VectorClock
     from node.core.versions import Versions
+    from node.core.write import Write
     from tests.simulation.durable_state import DurableState
     from tests.simulation.links import Payload
     from tests.simulation.oracle import Oracle
+    from tests.simulation.requests import WriteRequest
     from tests.simulation.simulated_node import SimulatedNode
     from tests.simulation.transaction import Transaction
 
@@ -28,14 +33,28 @@ if TYPE_CHECKING:
 class Checks:
     """The judge of one run, as long as it lasts."""
 
-    def __init__(self, oracle: Oracle, coverage: Coverage) -> None:
+    def __init__(self, oracle: Oracle, coverage: Coverage, limits: LocalWriteLimits) -> None:
         self._oracle = oracle
         self._coverage = coverage
+        self.local = LocalChecks(oracle, coverage, limits)
 
-    def committed(self, node: SimulatedNode, transaction: Transaction, effects: Sequence[todo.Effect]) -> None:
-        """Judge a transaction that is durable now, and whose effects are not carried out yet."""
+    def committed(
+        self,
+        node: SimulatedNode,
+        transaction: Transaction,
+        effects: Sequence[todo.Effect],
+        walls_ms: Sequence[int],
+    ) -> None:
+        """Judge a transaction that is durable now, and whose effects are not carried out yet.
+
+        ``walls_ms``: what the wall clock showed at the ticks in it.
+        """
+        node.disk.walls_ms += walls_ms
+        self.local.now_ms = max(walls_ms, default=0)
         accepted = [effect for effect in effects if isinstance(effect, todo.Accepted)]
-        self.applied(node.disk, transaction, {effect.write.dot: effect.request.saw for effect in accepted})
+        before = node.disk.applied
+        self.applied(node.disk, transaction, {effect.write.dot: effect.request for effect in accepted})
+        self.local.refused(before, effects)
         told: list[Write | Adopted] = []
         for effect in effects:
             if isinstance(effect, todo.Accepted | todo.Applied):
@@ -46,24 +65,31 @@ class Checks:
             raise ViolationError(Invariant.ANNOUNCED, f"applied {transaction.log}, but the effects said {told}")
         node.ever_applied |= node.disk.applied
 
-    def applied(self, disk: DurableState, transaction: Transaction, clients_saw: Mapping[Dot, int]) -> None:
-        """Judge what a commit applied, write by write; ``clients_saw`` by the writes accepted in it."""
+    def applied(
+        self, disk: DurableState, transaction: Transaction, requests: Mapping[Dot, WriteRequest | None]
+    ) -> None:
+        """Judge what a commit applied, write by write; ``requests`` by the writes accepted in it (None: its own)."""
+        places = dict.fromkeys(transaction.touched_places)
         for entry in transaction.log:
             if isinstance(entry, Adopted):
                 self._adopted(disk, entry.clock)
-            elif entry.dot in clients_saw:
-                self._accepted(disk, entry, clients_saw[entry.dot])
+                places.update(dict.fromkeys(self._oracle.places))
+                continue
+            if entry.dot in requests:
+                self._accepted(disk, entry, requests[entry.dot])
             else:
                 self._delivered(disk, entry)
-        has_merged = any(isinstance(entry, Adopted) for entry in transaction.log)
-        for place in self._oracle.keys if has_merged else transaction.touched_places:
-            self.siblings(disk, key_of(place))
+            # All that a write names, and not only what was touched: a write takes effect whole.
+            places.update(dict.fromkeys(places_of(entry)))
+        for place in places:
+            self.holds(disk, place)
         if transaction.log and sum(count for _, count in disk.clock.items()) != disk.applied.bit_count():
             raise ViolationError(
                 Invariant.CONVERGENCE, f"{disk.replica} has applied {disk.applied.bit_count()} writes at {disk.clock}"
             )
 
-    def _accepted(self, disk: DurableState, write: Write, client_saw: int) -> None:
+    def _accepted(self, disk: DurableState, write: Write, request: WriteRequest | None) -> None:
+        client_saw = 0 if request is None else request.saw
         known = self._oracle.index_of(write.dot)
         if known is not None:
             again = self._oracle.writes[known] == write
@@ -76,6 +102,7 @@ class Checks:
                 Invariant.CAUSAL_ORDER,
                 f"{disk.replica} accepted {write.dot} without {self._oracle.names(unseen)}, which its client had seen",
             )
+        self.local.accepted(disk, write, request)
         disk.applied |= 1 << self._oracle.record(write, disk.applied, client_saw)
 
     def _delivered(self, disk: DurableState, write: Write) -> None:
@@ -91,6 +118,7 @@ class Checks:
                 Invariant.CAUSAL_ORDER, f"{disk.replica} applied {write.dot} before {self._oracle.names(absent)}"
             )
         disk.applied |= 1 << index
+        self.local.applied(disk, write)
 
     def _adopted(self, disk: DurableState, clock: VectorClock) -> None:
         contents = self._oracle.covered(clock)
@@ -98,17 +126,17 @@ class Checks:
             raise ViolationError(Invariant.IDENTITY, f"{disk.replica} merged writes that nobody made: {clock}")
         disk.applied |= contents
 
-    def siblings(self, disk: DurableState, key: str) -> None:
-        """A key shows the maximal ones of the applied writes, winner first, and nothing else."""
-        shown = disk.versions.get(key, ())
-        expected = self._oracle.siblings(key, disk.applied)
-        if len(shown) > 1:
-            self._coverage[Seen.CONFLICT] += 1
-        if not _match(shown, expected, key):
+    def holds(self, disk: DurableState, place: Place) -> None:
+        """A place holds what the applied writes come to, winner first, and nothing else."""
+        found = disk.versions.get(place, ())
+        expected = self._oracle.holds(place, disk.applied)
+        if len(found) > 1:
+            self._coverage[_SEVERAL.get(type(place), Seen.CONFLICT)] += 1
+        if found != expected:
             raise ViolationError(
                 Invariant.CONVERGENCE,
-                f"{disk.replica} holds {key} as {_dots(shown)}; the maximal applied writes, winner first, are "
-                f"{[str(write.dot) for write in expected]}",
+                f"{disk.replica} holds {place!r} as {_told(found)}; the maximal applied writes, winner first, are "
+                f"{_told(expected)}",
             )
 
     def shown(self, disk: DurableState, client_saw: int) -> None:
@@ -156,19 +184,8 @@ class Checks:
                 )
 
 
-def _dots(versions: Versions) -> list[str]:
-    return [str(version.dot) for version in versions]
+_SEVERAL: dict[type, Seen] = {CounterPlace: Seen.COUNTER_SHARES, MemberPlace: Seen.MEMBER_ADDED_TWICE}
 
 
-def _match(shown: Versions, expected: Sequence[Write], key: str) -> bool:
-    if [version.dot for version in shown] != [write.dot for write in expected]:
-        return False
-    return all(
-        (version.clock, version.timestamp, version.value) == (write.clock, write.timestamp, _value(write, key))
-        for version, write in zip(shown, expected, strict=True)
-    )
-
-
-def _value(write: Write, key: str) -> bytes | None:
-    last = next(operation for operation in reversed(write.operations) if operation.key == key)
-    return last.value if isinstance(last, Put) else None
+def _told(versions: Versions) -> list[str]:
+    return [f"{version.dot}={version.value.decode()}" for version in versions]

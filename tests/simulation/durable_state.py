@@ -44,6 +44,10 @@ class DurableState(DictMemory):
         # The checks' own record of what this disk contains (bit i: the oracle's write i). It stands here
         # because it must travel with the disk when that is copied and put back.
         self.applied = 0
+        self.requests_known: dict[str, int] = {}
+        """Each named request that was applied here one by one, with how many ticks there were by then, less one."""
+        self.walls_ms: list[int] = []
+        """What the wall clock showed at each tick."""
 
     def begin(self) -> Transaction:
         """Start a transaction; the caller has one at a time."""
@@ -73,6 +77,7 @@ class DurableState(DictMemory):
         other.versions, other.history, other.held = dict(self.versions), dict(self.history), dict(self.held)
         other.staged = dict(self.staged)
         other.applied = self.applied
+        other.requests_known, other.walls_ms = dict(self.requests_known), list(self.walls_ms)
         self.copy_memory_to(other)
         return other
 

@@ -32,10 +32,11 @@ class FinalChecks:
         """Nothing is lost, and all have the same."""
         self._check_nothing_is_lost(disks, acknowledged)
         for disk in disks:
-            for key in self._oracle.keys:
-                self._checks.siblings(disk, key)
-                if self._oracle.deletes_that_spared(key, disk.applied):
+            for place in self._oracle.places:
+                self._checks.holds(disk, place)
+                if self._oracle.spared(place, disk.applied):
                     self._coverage[Seen.SURVIVED_A_DELETE] += 1
+            self._check_time_is_over(disk)
         self._check_convergence(disks)
         self._check_clocks()
 
@@ -54,6 +55,19 @@ class FinalChecks:
                     raise ViolationError(
                         Invariant.NOTHING_LOST, f"{disk.replica} lacks {self._oracle.names(lost)}: {kind}"
                     )
+
+    def _check_time_is_over(self, disk: DurableState) -> None:
+        """By all wall clocks it is later than every version's end."""
+        left = [
+            f"{version.dot} of {place!r}"
+            for place, versions in disk.versions.items()
+            for version in versions
+            if version.expires_ms
+        ]
+        if left or disk.expiries:
+            raise ViolationError(
+                Invariant.EXPIRY, f"{disk.replica} keeps what is over: {left}; and keeps in mind {list(disk.expiries)}"
+            )
 
     def _check_convergence(self, disks: Sequence[DurableState]) -> None:
         first = disks[0]

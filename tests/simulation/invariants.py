@@ -19,6 +19,8 @@ class Invariant(enum.StrEnum):
     TRIMMED_TOO_EARLY = "only what every member has is forgotten"
     MEMBERSHIP = "all agree who is a member"
     ACK_ALL = "ack=all means that every member has it, and comes soon"
+    CONDITIONS = "a precondition is judged against what its node has applied, by nobody else"
+    EXPIRY = "versions end by a write, not before their time, and in the end"
     EXACT_CLOCKS = "clocks name exactly the writes that happened before"
     TIMESTAMPS = "timestamps grow along happened-before"
     ANNOUNCED = "effects tell what happened"

@@ -46,6 +46,9 @@ class LastWrite:
         within_us = WORK_US * len(self._world.nodes) + HOPS * self._world.plan.network.delay_max_us
         self._world.scheduler.after(within_us, self._must_be_everywhere)
 
+    def repeated(self, node: SimulatedNode, write: Write) -> None:
+        """It is asked for once."""
+
     def is_everywhere(self, dot: Dot) -> None:
         """Every member has said that it has the write."""
         del dot

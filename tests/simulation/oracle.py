@@ -10,21 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node.core.write import Put
+from tests.simulation.oracle_places import PlaceRecord, members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from node.core.dot import Dot
+    from node.core.places import Place
     from node.core.vector_clock import VectorClock
+    from node.core.versions import Versions
     from node.core.write import Write
-
-
-def members(bits: int) -> Iterator[int]:
-    """The indexes in a set, ascending."""
-    while bits:
-        lowest = bits & -bits
-        yield lowest.bit_length() - 1
-        bits ^= lowest
 
 
 class Oracle:
@@ -34,8 +27,7 @@ class Oracle:
         self.writes: list[Write] = []
         self.past: list[int] = []
         self._index: dict[Dot, int] = {}
-        self._touching: dict[str, int] = {}
-        self._putting: dict[str, int] = {}
+        self._places: dict[Place, PlaceRecord] = {}
         self._lines: dict[str, list[int]] = {}
 
     def record(self, write: Write, applied_before: int, client_saw: int) -> int:
@@ -52,12 +44,8 @@ class Oracle:
         self._index[write.dot] = index
         line = self._lines.setdefault(write.dot.replica, [0])
         line.append(line[-1] | 1 << index)
-        for key in write.keys:
-            bit = 1 << index
-            self._touching[key] = self._touching.get(key, 0) | bit
-            last = next(operation for operation in reversed(write.operations) if operation.key == key)
-            if isinstance(last, Put):
-                self._putting[key] = self._putting.get(key, 0) | bit
+        for place in places_of(write):
+            self._places.setdefault(place, PlaceRecord(place)).note(index, write)
         return index
 
     def index_of(self, dot: Dot) -> int | None:
@@ -84,33 +72,40 @@ class Oracle:
         return found
 
     @property
-    def keys(self) -> list[str]:
-        """Every key that an accepted write named."""
-        return list(self._touching)
+    def places(self) -> list[Place]:
+        """Every place that an accepted write named."""
+        return list(self._places)
 
-    def siblings(self, key: str, applied: int) -> list[Write]:
-        """What a key must hold where ``applied`` is applied, winner first.
+    def holds(self, place: Place, applied: int) -> Versions:
+        """What a place must hold where ``applied`` is applied, winner first."""
+        record = self._places.get(place)
+        return () if record is None else record.holds(applied, self.writes, self.past)
 
-        By definition: the applied puts that no other applied write of the key happened after.
-        """
-        touching = self._touching.get(key, 0) & applied
-        covered = 0
-        for index in members(touching):
-            covered |= self.past[index]
-        puts = self._putting.get(key, 0) & touching & ~covered
-        found = [self.writes[index] for index in members(puts)]
-        return sorted(found, key=lambda write: (write.timestamp, write.dot.replica), reverse=True)
+    def spared(self, place: Place, applied: int) -> bool:
+        """Whether something stands at a place that is concurrent with an applied delete or removal."""
+        return self._places[place].spared(applied, self.past)
 
-    def deletes_that_spared(self, key: str, applied: int) -> bool:
-        """Whether a put stands in ``key`` that is concurrent with an applied delete of it."""
-        deletes = self._touching.get(key, 0) & ~self._putting.get(key, 0) & applied
-        standing = [self._index[write.dot] for write in self.siblings(key, applied)]
-        return any(
-            not self.past[put] >> delete & 1 and not self.past[delete] >> put & 1
-            for delete in members(deletes)
-            for put in standing
+    def ends_ms(self, place: Place, dot: Dot) -> int | None:
+        """When the version that a write left at a place ends; None when it does not, or never was."""
+        index = self._index.get(dot)
+        return None if index is None or place not in self._places else self._places[place].expiring.get(index)
+
+    @property
+    def last_end_ms(self) -> int:
+        """When the last version ends of all that end, or would if it had lasted; 0 when none does."""
+        ends_ms = (
+            write.timestamp.physical_ms + operation.ttl_ms
+            for write in self.writes
+            for operation in write.operations
+            if isinstance(operation, Put) and operation.ttl_ms
         )
+        return max(ends_ms, default=0)
 
     def names(self, bits: int) -> str:
         """The dots in a set, for a message."""
         return ", ".join(str(self.writes[index].dot) for index in members(bits))
+
+
+def places_of(write: Write) -> list[Place]:
+    """The places that a write names, in order, without repetition."""
+    return list(dict.fromkeys(place for operation in write.operations for place in operation.places))

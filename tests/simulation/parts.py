@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tests.simulation.plan_actions import Requires
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
@@ -84,7 +86,9 @@ def describe(plan: Plan, left_out: Collection[int]) -> list[str]:
     lines += [f"a crash at point {point}" for point in rest.crash_points]
     lines += [f"commit {point} fails" for point in rest.failing_commits]
     lines += [
-        f"client {action.client} {'reads ' + action.reads if action.reads else 'writes ' + str(action.operations)}"
+        f"client {action.client} {f'reads {action.reads}' if action.reads else f'writes {action.operations}'}"
+        + (f" if {action.requires}" if action.requires is not Requires.NOTHING else "")
+        + (f" named, and {action.repeats} times more" if action.is_named else "")
         + (f" at node {action.moves_to}" if action.moves_to is not None else "")
         for action in rest.actions
     ]

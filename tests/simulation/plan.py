@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from node.core.write import Delete, Operation, Put
+from tests.simulation.plan_actions import Action, draw_actions
 from tests.simulation.plan_limits import draw_limits
 
 if TYPE_CHECKING:
@@ -50,17 +50,6 @@ class Fault(NamedTuple):
     node: int
     lasts_us: int
     luck: int
-
-
-class Action(NamedTuple):
-    """One request of a client: a read of ``reads``, or a write of ``operations``."""
-
-    client: int
-    think_us: int
-    moves_to: int | None
-    reads: str | None
-    operations: tuple[Operation, ...]
-    ack_all: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +100,8 @@ class Plan:
 def draw_plan(seed: int) -> Plan:
     """Draw the schedule of a seed."""
     random = Random(seed)
+    # A source of its own for what clients write: so it says nothing about the rest of the schedule.
+    luck = Random(f"{seed}/operations")
     founding = random.choice((3, 3, 3, 4, 4, 5, 6, 7))
     skew_max_ms = random.choice((0, 5, 1_000, HOUR_MS))
     network = NetworkPlan(
@@ -125,10 +116,10 @@ def draw_plan(seed: int) -> Plan:
         control_loss_chance=random.choice((0.0, 0.1, 0.3)),
         control_duplicate_chance=random.choice((0.0, 0.2)),
     )
-    actions = _draw_actions(random)
+    actions = draw_actions(random, luck)
     return Plan(
         founding=founding,
-        limits=draw_limits(random),
+        limits=draw_limits(random, luck),
         batch_max_events=random.choice((1, 4, 100)),
         tick_us=random.choice((10_000, 20_000)),
         wall_skew_ms=tuple(random.randint(-skew_max_ms, skew_max_ms) for _ in range(NODES_MAX + 3)),
@@ -187,33 +178,3 @@ def _draw_faults(random: Random, founding: int) -> tuple[Fault, ...]:
         lasts_us = random.randint(1, random.choice((20_000, 150_000, 400_000)))
         faults.append(Fault(kind, random.randint(1, span_us), random.randrange(100), lasts_us, random.randrange(10**6)))
     return tuple(faults)
-
-
-def _draw_actions(random: Random) -> tuple[Action, ...]:
-    keys = random.randint(1, 5)
-    think_max_us = random.choice((1_000, 10_000, 30_000))
-    move_chance = random.choice((0.0, 0.2, 0.6))
-    ack_all_chance = random.choice((0.0, 0.1, 0.5))
-    actions = []
-    for client in range(random.randint(2, 4)):
-        for number in range(random.randint(4, 20)):
-            is_read = random.random() < 0.25
-            count = 0 if is_read else random.choice((1, 1, 1, 3))
-            actions.append(
-                Action(
-                    client,
-                    random.randint(1, think_max_us),
-                    random.randrange(100) if number == 0 or random.random() < move_chance else None,
-                    f"key{random.randrange(keys)}" if is_read else None,
-                    tuple(
-                        _draw_operation(random, f"key{random.randrange(keys)}", f'"{client}.{number}.{each}"')
-                        for each in range(count)
-                    ),
-                    random.random() < ack_all_chance,
-                )
-            )
-    return tuple(actions)
-
-
-def _draw_operation(random: Random, key: str, value: str) -> Operation:
-    return Delete(key) if random.random() < 0.25 else Put(key, value.encode())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node.core.anti_entropy import AntiEntropyLimits
+from node.core.expiry import ExpiryLimits
 from node.core.identity import IdentityLimits
 from node.core.local_writes import LocalWriteLimits
 from node.core.members import MemberLimits
 from node.core.repair import RepairLimits
 from node.core.replica import ReplicaLimits
+from node.core.requests import RequestLimits
 from node.core.snapshot import SnapshotLimits
 
 if TYPE_CHECKING:
@@ -19,10 +21,21 @@ TELL_MAX_MS = 80
 ANSWER_MAX_MS = 160
 
 
-def draw_limits(random: Random) -> ReplicaLimits:
+def draw_limits(random: Random, luck: Random) -> ReplicaLimits:
     """Draw what bounds a replica, and how patient it is; a simulated millisecond stands for about 20 real ones."""
     return ReplicaLimits(
-        local_writes=LocalWriteLimits(outbox_max_writes=random.choice((4, 1_000, 1_000))),
+        local_writes=LocalWriteLimits(
+            outbox_max_writes=random.choice((4, 1_000, 1_000)),
+            requests=RequestLimits(
+                remember_ms=luck.choice((15, 60, 1_000_000)), generation_max=luck.choice((2, 1_000, 1_000))
+            ),
+            expiry=ExpiryLimits(
+                grace_ms=luck.choice((5, 40)),
+                look_max=luck.choice((1, 2, 1_000)),
+                write_max_operations=luck.choice((1, 2, 250)),
+                others_ms=luck.choice((1, 30)),
+            ),
+        ),
         publish_window_messages=random.choice((1, 3, 64)),
         pack_max_writes=random.choice((1, 2, 500)),
         held_max_writes=random.choice((1, 4, 1_000)),

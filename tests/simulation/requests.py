@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from node.core.dot import node_id_of
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from node.core.conditions import Condition
     from node.core.dot import Dot
     from node.core.effects import RefusalReason
     from node.core.vector_clock import VectorClock
@@ -18,6 +23,9 @@ class Waiting(Protocol):
 
     def accepted(self, node: SimulatedNode, write: Write) -> None:
         """The write is stored."""
+
+    def repeated(self, node: SimulatedNode, write: Write) -> None:
+        """The write was stored when it was asked for before."""
 
     def refused(self, reason: RefusalReason) -> None:
         """The node cannot take the write now."""
@@ -33,16 +41,21 @@ class Waiting(Protocol):
 
 
 class WriteRequest(NamedTuple):
-    """A client's write on its way; ``saw`` is what the oracle knows that the client has seen."""
+    """A client's write on its way; ``saw`` is what the oracle knows that the client has seen.
+
+    ``request_id`` is the client's name for it, empty when it has none; ``condition`` must be met.
+    """
 
     client: Waiting
     operations: tuple[Operation, ...]
     context: VectorClock
     saw: int
+    request_id: str = ""
+    condition: Condition | None = None
 
 
 class ReadAnswer(NamedTuple):
-    """The siblings of a key, winner first, and the clock of the node at that moment."""
+    """The versions of a place, winner first, and the clock of the node at that moment."""
 
     versions: Versions
     clock: VectorClock
@@ -52,3 +65,14 @@ class RemovalRequest(NamedTuple):
     """An operator takes this node out."""
 
     node: str
+
+
+NODES_SHOWN = 16
+
+
+def shown_clock(clock: VectorClock) -> Sequence[int]:
+    """A clock as clients see it: a number for each node, ``node1`` to ``node16``."""
+    numbers = [0] * NODES_SHOWN
+    for replica, count in clock.items():
+        numbers[int(node_id_of(replica).removeprefix("node")) - 1] += count
+    return numbers

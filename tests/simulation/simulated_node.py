@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from node.core.control import ControlMessage
+    from node.core.places import Place
     from node.core.vector_clock import VectorClock
     from tests.simulation.durable_state import DurableState
     from tests.simulation.world import World
@@ -156,13 +157,14 @@ class SimulatedNode:
     def write(self, request: WriteRequest) -> None:
         """A client asks to write."""
         self._unanswered.append(request)
-        self.take(core.LocalWrite(request, request.operations, request.context, self.wall_ms()))
+        _, operations, context, _, request_id, condition = request
+        self.take(core.LocalWrite(request, operations, context, self.wall_ms(), request_id, condition))
 
-    def read(self, key: str, context: VectorClock) -> ReadAnswer | None:
-        """The committed siblings of a key; None while the node lacks something of the context."""
+    def read(self, place: Place, context: VectorClock) -> ReadAnswer | None:
+        """The committed versions of a place; None while the node lacks something of the context."""
         if self.replica is None or self.replica.clock.missing(context):
             return None
-        return ReadAnswer(self.disk.versions.get(key, ()), self.replica.clock)
+        return ReadAnswer(self.disk.versions.get(place, ()), self.replica.clock)
 
     def publisher_up(self) -> None:
         """See ``Member``."""
@@ -251,7 +253,7 @@ class SimulatedNode:
         if self.world.draw_commit_failure():
             self._recover_from_failed_commit(batch)
             return
-        self._commit(transaction, effects)
+        self._commit(batch, transaction, effects)
         if self._crash_here(Seen.CRASH_AFTER_COMMIT):
             return
         for effect in effects:
@@ -260,9 +262,10 @@ class SimulatedNode:
             self._carry_out(effect)
         self.waiting_for_all.look()
 
-    def _commit(self, transaction: Transaction, effects: Sequence[todo.Effect]) -> None:
+    def _commit(self, batch: Sequence[core.Event], transaction: Transaction, effects: Sequence[todo.Effect]) -> None:
         transaction.commit()
-        self.world.checks.committed(self, transaction, effects)
+        walls_ms = [event.wall_ms for event in batch if isinstance(event, core.Tick)]
+        self.world.checks.committed(self, transaction, effects, walls_ms)
         self._watch.committed(transaction)
         self.has_adopted |= any(isinstance(entry, Adopted) for entry in transaction.log)
 

@@ -44,8 +44,9 @@ class SnapshotServer:
                 self._world.coverage[Seen.SNAPSHOT_NOT_GIVEN] += 1
                 return None
             copy = disk.copy()
-            until_us = now_us + self._world.plan.snapshot_kept_us
-            served = self._served[wanted.request] = _Served(copy, sorted(copy.versions, key=repr), until_us)
+            served = _Served(copy, sorted(copy.versions, key=repr), now_us)
+        # It is kept so long after each request: a large one takes its time.
+        self._served[wanted.request] = served._replace(until_us=now_us + self._world.plan.snapshot_kept_us)
         size = self._world.plan.snapshot_part_keys
         keys = served.keys[wanted.part * size : (wanted.part + 1) * size]
         return SnapshotGiven(

@@ -3,15 +3,16 @@ from __future__ import annotations
 import pytest
 
 from node.core.hybrid_clock import ZERO
-from node.core.versions import Version
-from node.core.write import Delete, Operation, Put, Write
+from node.core.local_writes import LocalWriteLimits
+from node.core.write import Delete, Operation
 from tests.simulation.checks import Checks
 from tests.simulation.coverage import Coverage
 from tests.simulation.durable_state import DurableState
 from tests.simulation.final_checks import FinalChecks
 from tests.simulation.invariants import Invariant, ViolationError
 from tests.simulation.links import Hello
-from tests.simulation.oracle import Oracle, members
+from tests.simulation.oracle import Oracle
+from tests.simulation.oracle_places import members
 from tests.unit.core.builders import clock, dot, put, write
 
 X, Y = put("x", "1"), put("y", "1")
@@ -46,36 +47,30 @@ def test_writes_of_two_nodes_that_know_nothing_of_each_other_are_concurrent() ->
     """Neither is in the past of the other, whatever the order of acceptance."""
     oracle = _oracle(("a:1", X, set(), set()), ("b:1", X, set(), set()))
     assert oracle.past == [0, 0]
-    assert [str(made.dot) for made in oracle.siblings("x", _bits({0, 1}))] == ["b:1", "a:1"]
+    assert [str(made.dot) for made in oracle.holds("x", _bits({0, 1}))] == ["b:1", "a:1"]
 
 
 def test_siblings_are_judged_by_what_is_applied() -> None:
     """A write that covers another does so only where it is applied."""
     oracle = _oracle(("a:1", X, set(), set()), ("a:2", Delete("x"), {0}, set()))
-    assert [str(made.dot) for made in oracle.siblings("x", _bits({0}))] == ["a:1"]
-    assert oracle.siblings("x", _bits({0, 1})) == []
+    assert [str(made.dot) for made in oracle.holds("x", _bits({0}))] == ["a:1"]
+    assert oracle.holds("x", _bits({0, 1})) == ()
 
 
 def _checked(oracle: Oracle, replica: str, *names: str) -> DurableState:
     disk = DurableState(replica)
-    checks = Checks(oracle, Coverage())
+    checks = Checks(oracle, Coverage(), LocalWriteLimits())
     for name in names:
         transaction = disk.begin()
         index = oracle.index_of(dot(name))
         transaction.append_history(oracle.writes[index] if index is not None else write(name, X))
         transaction.save(disk.clock.merge(clock(name.replace(":", "="))), ZERO, 0)
-        for key in oracle.keys:
+        for key in oracle.places:
             applied = disk.applied | (0 if index is None else 1 << index)
-            transaction.set_versions(key, tuple(_version(made) for made in oracle.siblings(key, applied)))
+            transaction.set_versions(key, oracle.holds(key, applied))
         transaction.commit()
         checks.applied(disk, transaction, {})
     return disk
-
-
-def _version(made: Write) -> Version:
-    operation = made.operations[0]
-    assert isinstance(operation, Put)
-    return Version(made.dot, made.clock, made.timestamp, operation.value)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +105,7 @@ def test_a_key_that_lacks_an_applied_write_is_found() -> None:
     transaction.save(clock("a=1"), ZERO, 0)
     transaction.commit()
     with pytest.raises(ViolationError, match="maximal") as caught:
-        Checks(oracle, Coverage()).applied(disk, transaction, {})
+        Checks(oracle, Coverage(), LocalWriteLimits()).applied(disk, transaction, {})
     assert caught.value.invariant is Invariant.CONVERGENCE
 
 
@@ -126,18 +121,18 @@ def test_a_merged_snapshot_counts_as_the_writes_that_its_clock_names() -> None:
         transaction.save(clock(named), ZERO, 0)
         transaction.commit()
         if is_sound:
-            Checks(oracle, Coverage()).applied(disk, transaction, {})
+            Checks(oracle, Coverage(), LocalWriteLimits()).applied(disk, transaction, {})
             assert disk.applied == giver.applied
         else:
             with pytest.raises(ViolationError, match="nobody made"):
-                Checks(oracle, Coverage()).applied(disk, transaction, {})
+                Checks(oracle, Coverage(), LocalWriteLimits()).applied(disk, transaction, {})
 
 
 def test_what_is_acknowledged_must_be_on_the_disk() -> None:
     """Applied or held; a hello leaves nothing."""
     oracle = _oracle(("a:1", X, set(), set()), ("a:2", X, {0}, set()))
     disk = _checked(oracle, "c", "a:1")
-    checks = Checks(oracle, Coverage())
+    checks = Checks(oracle, Coverage(), LocalWriteLimits())
     checks.acknowledges(disk, (oracle.writes[0],))
     checks.acknowledges(disk, Hello("a", "s"))
     checks.acknowledges(disk, None)
@@ -146,7 +141,7 @@ def test_what_is_acknowledged_must_be_on_the_disk() -> None:
 
 
 def _final(oracle: Oracle) -> FinalChecks:
-    return FinalChecks(oracle, Checks(oracle, Coverage()), Coverage())
+    return FinalChecks(oracle, Checks(oracle, Coverage(), LocalWriteLimits()), Coverage())
 
 
 def test_at_rest_a_write_that_was_acknowledged_must_be_everywhere() -> None:

@@ -43,9 +43,9 @@ class DictMemory:
         return self.younger.get(request_id) or self.older.get(request_id)
 
     def remember_request(self, request_id: str, remembered: RememberedRequest) -> None:
-        """Keep what a request came to; the first one counts."""
-        if self.request(request_id) is None:
-            self.younger[request_id] = remembered
+        """Keep what a request came to; the first one counts, from now on."""
+        if request_id not in self.younger:
+            self.younger[request_id] = self.older.get(request_id, remembered)
 
     def younger_requests(self) -> int:
         """How many the younger generation has."""

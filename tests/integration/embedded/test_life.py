@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,29 @@ def test_without_a_broker_it_reads_and_writes_and_closes_in_time(make: Callable[
     with make() as replica, make("node2") as other:
         replica.wait_ready(TIMEOUT_SECONDS)
         wait_until(lambda: other.get("x") == 1, "it is published", TIMEOUT_SECONDS)
+
+
+def test_closing_answers_who_writes_and_gives_the_directory_free(make: Callable[..., Replica]) -> None:
+    """A write that waits for peers to vouch for the replica's name is told that it was not made."""
+    with make() as replica:
+        replica.put("x", 1)
+    replica = make(amqp_url=NOWHERE).start()
+    ends: list[object] = []
+
+    def write() -> None:
+        try:
+            ends.append(replica.incr("n"))
+        except UnavailableError as error:
+            ends.append(error)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    wait_until(lambda: replica._access.gate._inside == 1 or bool(ends), "it writes", TIMEOUT_SECONDS)
+    replica.close()
+    writer.join(TIMEOUT_SECONDS)
+    assert len(ends) == 1
+    with make() as again:
+        assert again.counter("n") == (0 if isinstance(ends[0], UnavailableError) else 1)
 
 
 def test_it_leaves_the_logging_of_its_program_alone(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,9 @@ from node.core.vector_clock import VectorClock
 from node.core.versions import Version
 from node.embedded import values
 from node.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 JSON_VALUES = st.recursive(
     st.none()
@@ -69,8 +72,8 @@ def test_equal_concurrent_values_are_shown_once() -> None:
 def test_members_are_a_list_and_not_a_text() -> None:
     """A text would be taken apart into its characters."""
     assert values.addition("s", (1, "a", 1)).members == ("1", '"a"')
-    attempts: list[Any] = ["abc", b"abc", {"a": 1}, []]
-    for wrong in attempts:
+    wrongs: list[Iterable[object]] = ["abc", b"abc", {"a": 1}, []]
+    for wrong in wrongs:
         with pytest.raises(InvalidRequestError, match="use"):
             values.addition("s", wrong)
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.core.dot import Dot
+from node.core.places import CounterPlace, MemberPlace, Place
 from node.core.vector_clock import VectorClock
 from node.core.versions import Versions, merged
 from node.store.records import encode_versions, version_key
@@ -25,8 +26,12 @@ from tests.unit.store.merging import (
     write_state,
 )
 
-# Neighbours in byte order, keys that begin alike, and keys that the database cannot hold.
-KEYS = ("a", "a\x00", "ab", "é", "k" * 511, "k" * 512, "k" * 700 + "1", "k" * 700 + "2")
+# Neighbours in byte order, keys that begin alike, keys that the database cannot hold; places of every type.
+KEYS: tuple[Place, ...] = (
+    *("a", "a\x00", "ab", "é", "k" * 511, "k" * 512, "k" * 700 + "1", "k" * 700 + "2"),
+    *(CounterPlace("a"), CounterPlace("k" * 700)),
+    *(MemberPlace("a", "1"), MemberPlace("a", "m" * 900), MemberPlace("k" * 700, "m" * 900)),
+)
 SEQ_MAX = 8
 
 
@@ -39,7 +44,7 @@ class Carry(NamedTuple):
 class Put(NamedTuple):
     """Write keys in one transaction; each keeps those of its siblings that ``spared`` says."""
 
-    keys: tuple[str, ...]
+    keys: tuple[Place, ...]
     spared: tuple[bool, ...]
     is_delete: bool
 
@@ -76,7 +81,7 @@ actions = st.one_of(
 class World:
     """A store, and beside it a dict in which everything happens at once."""
 
-    def __init__(self, path: Path, places: dict[Dot, str], begin: Snapshot) -> None:
+    def __init__(self, path: Path, places: dict[Dot, Place], begin: Snapshot) -> None:
         self._path = path
         self._places = places
         self.store = open_store(path)
@@ -152,7 +157,7 @@ def _ranked(siblings: Versions) -> Versions:
     st.lists(actions, min_size=1, max_size=8),
 )
 def test_a_merge_on_disk_is_the_merge_of_dicts_at_every_moment_and_byte_for_byte(
-    places: list[str], begin: Snapshot, steps: list[Action]
+    places: list[Place], begin: Snapshot, steps: list[Action]
 ) -> None:
     """After each step readers see the merge; at the end the table holds its records and nothing else."""
     with tempfile.TemporaryDirectory() as directory:
