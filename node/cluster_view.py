@@ -43,6 +43,7 @@ class ClusterView:
         self._metrics = metrics
         self._skew_warn_seconds = skew_warn_seconds
         self._heard: set[str] = set()
+        self._known_replicas: frozenset[str] = frozenset()
         self.replica = ""
         self.members: Sequence[MemberReport] = ()
         self.was_removed = False
@@ -61,6 +62,8 @@ class ClusterView:
         self.replica = replica.replica
         self.members = report_members(replica, self._node_id, self._url, now_ms)
         self.was_removed = all(member.node != self._node_id for member in self.members)
+        peers = replica.members.peers.values()
+        self._known_replicas = frozenset(delivery.buffer.known).union(*((peer.replica, *peer.clock) for peer in peers))
         self.missing_writes = upkeep.catch_up.missing_writes(now_ms)
         self.history_writes = upkeep.trimming.kept_writes(delivery.applied)
         self.timestamp_ahead_seconds = max(0.0, (delivery.timestamp.physical_ms - wall_ms()) / 1000)
@@ -96,6 +99,10 @@ class ClusterView:
         self._decoding.node_users = frozenset(nodes)
 
     # ----------------------------------------------------------------------- from any thread
+
+    def has_heard_of(self, replica: str) -> bool:
+        """Whether this replica is known to have written, or to be there."""
+        return replica in self._known_replicas or replica == self.replica
 
     def report(self) -> dict[str, Any]:
         """For ``/status``."""

@@ -232,7 +232,7 @@ class EffectRunner:
         submission = cast("Submission", effect.request)
         if effect.reason in LIMITS:
             self._metrics.limit_reached(LIMITS[effect.reason])
-        submission.fail(refusal(effect, submission))
+        submission.fail(refusal(effect, submission, self._waiting_room))
 
     def _publish(self, effect: Publish) -> None:
         self._transport.publish(

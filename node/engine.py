@@ -112,6 +112,7 @@ class Engine:
             skew_warn_seconds=settings.clock_skew_warn_seconds,
         )
         healing.listener = self._cluster
+        self._waiting_room.has_heard_of = self._cluster.has_heard_of
         self._effects = EffectRunner(
             transport=self.transport,
             healing=healing,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from node.core.vector_clock import SequenceRange
     from node.core.versions import Versions
 
@@ -73,12 +75,14 @@ class TooLargeError(InvalidRequestError):
 class ContextNotReachedError(RequestError):
     """The request's causal context is ahead of this node, and stayed so for as long as it may wait.
 
-    ``missing`` maps each replica id to the range of sequence numbers not applied here yet.
+    ``missing`` maps each replica id to the range of sequence numbers not applied here yet; ``unknown`` are those of
+    them of which this node has never heard.
     """
 
-    def __init__(self, message: str, missing: dict[str, SequenceRange]) -> None:
+    def __init__(self, message: str, missing: dict[str, SequenceRange], unknown: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.missing = missing
+        self.unknown = unknown
 
 
 class PreconditionFailedError(RequestError):

@@ -102,16 +102,28 @@ class Reading:
     def counter(self, key: str, context: VectorClock, wait_seconds: float) -> Counted:
         """What a counter stands at; 0 when nobody incremented it."""
         with self.cut(context, wait_seconds) as cut:
-            shares = cut.counter(key)
-            clock = VectorClock()
-            for share in shares:
-                clock = clock.merge(share.clock)
-            return Counted(counted(shares), clock if shares else cut.clock())
+            return _counted(cut, key)
+
+    def counter_after_writing(self, key: str) -> Counted:
+        """What a counter stands at, for whoever just incremented it here: a write that is done is answered as such.
+
+        So also while the node joins or stops, when others are told to read elsewhere.
+        """
+        with self._store.reader() as cut:
+            return _counted(cut, key)
 
     def members(self, key: str, after: str, limit: int, context: VectorClock, wait_seconds: float) -> Page:
         """The first members of a set behind ``after``, as canonical JSON texts."""
         with self.cut(context, wait_seconds) as cut:
             return _page(cut.members(key, after), limit, cut.clock())
+
+
+def _counted(cut: StoreReader, key: str) -> Counted:
+    shares = cut.counter(key)
+    clock = VectorClock()
+    for share in shares:
+        clock = clock.merge(share.clock)
+    return Counted(counted(shares), clock if shares else cut.clock())
 
 
 def _page(found: Iterator[tuple[str, Versions]], limit: int, clock: VectorClock) -> Page:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from node.core.conditions import IfAbsent
 from node.core.effects import RefusalReason
-from node.errors import ContextNotReachedError, InvalidRequestError, LimitReachedError, PreconditionFailedError
+from node.errors import InvalidRequestError, LimitReachedError, PreconditionFailedError
 
 if TYPE_CHECKING:
     from node.core.effects import RefusedWrite
     from node.core.versions import Versions
     from node.errors import RequestError
     from node.submission import Submission
+    from node.waiting_room import WaitingRoom
 
 LIMITS = {RefusalReason.OUTBOX_FULL: "outbox_max_writes", RefusalReason.REQUESTS_FULL: "requests_remembered"}
 """The limits that may refuse a write, by their names in the metrics."""
@@ -29,7 +30,7 @@ _REQUEST_ID_REUSED = (
 )
 
 
-def refusal(effect: RefusedWrite, submission: Submission) -> RequestError:
+def refusal(effect: RefusedWrite, submission: Submission, waiting_room: WaitingRoom) -> RequestError:
     """The error that answers a refused submission."""
     match effect.reason:
         case RefusalReason.OUTBOX_FULL:
@@ -41,7 +42,7 @@ def refusal(effect: RefusedWrite, submission: Submission) -> RequestError:
         case RefusalReason.CONDITION_NOT_MET:
             return _precondition_failed(submission, effect.current)
         case RefusalReason.CONTEXT_NOT_REACHED:
-            return ContextNotReachedError("this node has not applied what this client has seen", effect.missing)
+            return waiting_room.not_reached(effect.missing, 0)
 
 
 def _precondition_failed(submission: Submission, current: Versions) -> PreconditionFailedError:

@@ -20,8 +20,16 @@ if TYPE_CHECKING:
     from node.core.vector_clock import SequenceRange, VectorClock
 
 
+_REPLICAS_SHOWN_MAX = 5
+
+
 def _nothing() -> None:
     """Nobody counts."""
+
+
+def _everybody(_replica: str) -> bool:
+    """No replica is a stranger."""
+    return True
 
 
 class _Waiter:
@@ -36,7 +44,11 @@ class WaitingRoom:
     """Holds the node's published clock and those who wait for more; safe from any thread."""
 
     def __init__(self, clock: VectorClock, max_requests: int, limit_reached: Callable[[], None] = _nothing) -> None:
-        """``limit_reached`` is called for each request that finds ``max_requests`` others waiting."""
+        """``limit_reached`` is called for each request that finds ``max_requests`` others waiting.
+
+        ``has_heard_of`` may be set to what says whether a replica is known, to tell a client when it is not.
+        """
+        self.has_heard_of: Callable[[str], bool] = _everybody
         self._lock = threading.Lock()
         self._clock = clock
         self._max_requests = max_requests
@@ -97,7 +109,7 @@ class WaitingRoom:
         if context <= self._clock:
             return
         if timeout_seconds <= 0:
-            raise _not_reached(self._clock.missing(context), timeout_seconds)
+            raise self.not_reached(self._clock.missing(context), timeout_seconds)
         waiter = _Waiter(context)
         with self._lock:
             if self._closed:
@@ -123,7 +135,12 @@ class WaitingRoom:
         if missing and closed:
             raise _stopping()
         if missing:
-            raise _not_reached(missing, timeout_seconds)
+            raise self.not_reached(missing, timeout_seconds)
+
+    def not_reached(self, missing: dict[str, SequenceRange], timeout_seconds: float) -> ContextNotReachedError:
+        """The error of a request that has waited for so long, naming what is missing and which names mean nothing."""
+        unknown = [name for name in missing if name not in self._clock and not self.has_heard_of(name)]
+        return ContextNotReachedError(_words(missing, unknown, timeout_seconds), missing, unknown)
 
     def _forget(self, waiter: _Waiter) -> None:
         """Take out a waiter that gave up: its dot may never come, and what nobody waits for must not pile up."""
@@ -141,15 +158,24 @@ def _stopping() -> UnavailableError:
     return UnavailableError("this node is stopping: use another node")
 
 
-def _not_reached(missing: dict[str, SequenceRange], timeout_seconds: float) -> ContextNotReachedError:
+def _words(missing: dict[str, SequenceRange], unknown: list[str], timeout_seconds: float) -> str:
     parts = [
         f"{replica}:{dots.first}" if dots.first == dots.last else f"{replica}:{dots.first} to {replica}:{dots.last}"
-        for replica, dots in list(missing.items())[:5]
+        for replica, dots in missing.items()
     ]
-    more = f" and writes of {len(missing) - 5} more replicas" if len(missing) > 5 else ""  # noqa: PLR2004  # as above
     waited = f"after waiting {timeout_seconds:g} s" if timeout_seconds > 0 else "and the request may not wait"
-    return ContextNotReachedError(
-        f"this node has not applied {', '.join(parts)}{more} yet, which this client has seen, {waited}: "
-        "try again, try another node, or allow a longer X-Causal-Wait",
-        missing,
+    text = (
+        f"this node has not applied {_listed(parts, 'writes of {} more replicas')} yet, which this client has seen, "
+        f"{waited}: try again, try another node, or allow a longer X-Causal-Wait"
     )
+    if not unknown:
+        return text
+    return (
+        f"{text}; this node has never heard of {_listed(unknown, '{} more replicas')}, so the token may be of another "
+        "cluster or of data that was deleted: if so, send none"
+    )
+
+
+def _listed(names: list[str], more: str) -> str:
+    left = len(names) - _REPLICAS_SHOWN_MAX
+    return ", ".join(names[:_REPLICAS_SHOWN_MAX]) + (f" and {more.format(left)}" if left > 0 else "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from flask import Response
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from node.http.causal_context import CONTEXT_HEADER, format_context
 
@@ -48,6 +48,9 @@ class ContextNotReached(Struct):
 
     error: str
     missing: Annotated[dict[str, MissingRange], Meta(description="what is missing, by replica id")]
+    unknown: (
+        Annotated[list[str], Meta(description="those of these replicas of which this node has never heard")] | UnsetType
+    ) = UNSET
 
 
 class NotReady(Struct):

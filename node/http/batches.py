@@ -9,11 +9,10 @@ from msgspec import Raw
 from node.checks import check_cursor, check_key
 from node.http.answers import Reply, encode
 from node.http.data_answers import Entry, KeyValue, Scanned, Values, WriteDone
-from node.http.requests import JsonBody, MultipleGetRequest, parse_limit, parse_query
+from node.http.requests import CURSOR_SCHEMA, JsonBody, MultipleGetRequest, parse_limit, parse_query
 from node.http.routes import BODY_ERRORS, CANNOT_NOW, LIMIT_REACHED, MALFORMED, Documented, QueryParameter, Route
 from node.http.write_requests import BatchRequest, operation_of
 from node.http.writing import WRITE_ERRORS, write_and_say
-from node.operation_codec import KEY_MAX_BYTES
 
 if TYPE_CHECKING:
     from node.http.routes import Exchange
@@ -33,14 +32,14 @@ class BatchViews:
         self._value_max_bytes = value_max_bytes
         self._batch_body = JsonBody(
             BatchRequest,
-            '{"ops": [{"op": "put", "key": "x", "value": <any JSON>}, {"op": "delete", "key": "y"}]}',
+            '{"ops": [{"op": "put", "key": "x", "value": <any JSON>}, {"op": "delete", "key": "y"}]}; '
+            "op is put, delete, incr, sadd or srem",
             parts="ops",
         )
         self._mget_body = JsonBody(MultipleGetRequest, '{"keys": ["x", "y"]}')
 
     def routes(self) -> list[Route]:
         """The routes served here."""
-        name = {"type": "string", "maxLength": KEY_MAX_BYTES}
         limit = {"type": "integer", "minimum": 1, "maximum": SCAN_LIMIT_MAX, "default": SCAN_LIMIT_DEFAULT}
         return [
             Route(
@@ -74,8 +73,8 @@ class BatchViews:
                 "List keys in byte order, page by page",
                 (Documented(200, "one page", (Scanned,)), MALFORMED, LIMIT_REACHED, CANNOT_NOW),
                 query=(
-                    QueryParameter("prefix", "only keys that begin so", name),
-                    QueryParameter("after", "only keys behind this one: the `next` of the page before", name),
+                    QueryParameter("prefix", "only keys that begin so", CURSOR_SCHEMA),
+                    QueryParameter("after", "only keys behind this one: the `next` of the page before", CURSOR_SCHEMA),
                     QueryParameter("limit", "how many keys to list; fewer when their values are large", limit),
                 ),
                 waits=True,

@@ -32,7 +32,9 @@ WAIT_MAX_SECONDS = 60.0
 EMPTY = VectorClock()
 
 _ENTRY = re.compile(rf"({REPLICA_ID.pattern})=([1-9][0-9]{{0,18}})")
-_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|\.[0-9]{1,9}")
+_DECIMAL = re.compile(r"([0-9]{1,20}(\.[0-9]{1,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,3})?")
+TOKEN_PATTERN = rf"^({_ENTRY.pattern}(,{_ENTRY.pattern}){{0,{ENTRIES_MAX - 1}}})?$"
+"""What a token looks like, for those who describe it; that a replica stands in it once is said in words."""
 _RIGHT_FORM = "send what an earlier answer gave, such as node1~t5k2m1=3,node2~t5k2m4=1, or leave the header out"
 _SHOWN_CHARACTERS_MAX = 80
 

@@ -10,7 +10,7 @@ from node.checks import check_cursor, check_key, members_of
 from node.core.write import AddMembers, Increment, RemoveMembers
 from node.http.answers import Reply, encode
 from node.http.data_answers import Counter, Incremented, SetMembers, WriteDone
-from node.http.requests import JsonBody, parse_limit, parse_query, required_key
+from node.http.requests import CURSOR_SCHEMA, KEY_SCHEMA, JsonBody, parse_limit, parse_query, required_key
 from node.http.routes import CANNOT_NOW, LIMIT_REACHED, MALFORMED, Documented, QueryParameter, Route
 from node.http.write_requests import IncrementRequest, MembersRequest
 from node.http.writing import WRITE_ERRORS, write, write_and_say
@@ -40,7 +40,7 @@ class CounterAndSetViews:
     def routes(self) -> list[Route]:
         """The routes served here."""
         done = Documented(200, "durable at this node", (WriteDone,))
-        key = QueryParameter("key", "the key to read", {"type": "string", "minLength": 1}, required=True)
+        key = QueryParameter("key", "the key to read", KEY_SCHEMA, required=True)
         limit = {"type": "integer", "minimum": 1, "maximum": MEMBERS_SHOWN_MAX, "default": MEMBERS_SHOWN_MAX}
         return [
             Route(
@@ -87,7 +87,9 @@ class CounterAndSetViews:
                 (Documented(200, "its members here; none when it is empty", (SetMembers,)), *_READ_ERRORS),
                 query=(
                     key,
-                    QueryParameter("after", "only members behind this one: the `next` of the page before", _CURSOR),
+                    QueryParameter(
+                        "after", "only members behind this one: the `next` of the page before", CURSOR_SCHEMA
+                    ),
                     QueryParameter("limit", "how many members to list; fewer when they are large", limit),
                 ),
                 waits=True,
@@ -99,7 +101,7 @@ class CounterAndSetViews:
         request = self._increment_body.read(exchange.environ)
         key = check_key(request.key)
         result = write(self._service, exchange, (Increment(key, request.by),), request)
-        counted = self._service.reading.counter(key, result.write.clock, 0)
+        counted = self._service.reading.counter_after_writing(key)
         clock = result.write.clock.merge(counted.clock)
         done = Incremented(INCREMENT_MESSAGE, counted.value, self._service.shown(result.write.clock))
         if request.ack is not UNSET:
@@ -134,6 +136,3 @@ class CounterAndSetViews:
         following = members[-1] if page.has_more else None
         shown = [Raw(member.encode()) for member in members]
         return Reply(200, encode(SetMembers(key, shown, following, self._service.shown(page.clock))), page.clock)
-
-
-_CURSOR = {"type": "string"}

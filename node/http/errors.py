@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
+from msgspec import UNSET
 
 from node.errors import (
     AnswerTooLargeError,
@@ -78,10 +79,11 @@ def reply_to(error: Exception, route: str) -> Reply:
         log.error("request failed at the local store", route=route, error=str(error))
     headers = RETRY_AFTER if row.may_succeed_later else ()
     if isinstance(error, ContextNotReachedError):
-        body = ContextNotReached(str(error), {replica: _range(missing) for replica, missing in error.missing.items()})
+        missing = {replica: _range(dots) for replica, dots in error.missing.items()}
+        body = ContextNotReached(str(error), missing, list(error.unknown) or UNSET)
         return Reply(row.status, encode(body), headers=headers)
     return Reply(row.status, encode(Failure(str(error))), headers=headers)
 
 
-def _range(missing: SequenceRange) -> MissingRange:
-    return MissingRange(missing.first, missing.last)
+def _range(dots: SequenceRange) -> MissingRange:
+    return MissingRange(dots.first, dots.last)

@@ -12,7 +12,7 @@ from node.core.dot import node_id_of
 from node.core.write import Delete
 from node.http.answers import Reply, encode
 from node.http.data_answers import Found, NotFound, Sibling, WriteDone
-from node.http.requests import JsonBody, parse_get_query
+from node.http.requests import KEY_SCHEMA, JsonBody, parse_get_query
 from node.http.routes import CANNOT_NOW, LIMIT_REACHED, MALFORMED, Documented, QueryParameter, Route
 from node.http.write_requests import DeleteRequest, PutRequest, ttl_seconds
 from node.http.writing import CONFLICT, WRITE_ERRORS, write_and_say
@@ -20,7 +20,7 @@ from node.operation_codec import canonical
 
 if TYPE_CHECKING:
     from node.core.vector_clock import VectorClock
-    from node.core.versions import Versions
+    from node.core.versions import Version, Versions
     from node.http.routes import Exchange
     from node.metrics import NodeMetrics
     from node.service import ReplicaService
@@ -43,7 +43,7 @@ class KeyViews:
     def routes(self) -> list[Route]:
         """The routes served here."""
         wants_siblings = QueryParameter("siblings", "true: list all concurrent values", {"enum": ["true", "false"]})
-        key = QueryParameter("key", "the key to read", {"type": "string", "minLength": 1}, required=True)
+        key = QueryParameter("key", "the key to read", KEY_SCHEMA, required=True)
         return [
             Route(
                 "/put",
@@ -117,10 +117,11 @@ class KeyViews:
     def _siblings(self, versions: Versions) -> list[Sibling]:
         """Each value once: that two nodes wrote the same at the same time is no conflict to anybody."""
         shown = self._service.shown
-        different = {canonical(each.value): each for each in reversed(versions)}
+        different: dict[str, Version] = {}
+        for each in versions:
+            different.setdefault(canonical(each.value), each)
         return [
-            Sibling(Raw(each.value), shown(each.clock), node_id_of(each.dot.replica))
-            for each in reversed(different.values())
+            Sibling(Raw(each.value), shown(each.clock), node_id_of(each.dot.replica)) for each in different.values()
         ]
 
 

@@ -11,6 +11,7 @@ from node.http.answers import JSON
 from node.http.causal_context import (
     CONTEXT_HEADER,
     ENTRIES_MAX,
+    TOKEN_PATTERN,
     WAIT_DEFAULT_SECONDS,
     WAIT_HEADER,
     WAIT_MAX_SECONDS,
@@ -107,8 +108,8 @@ def _parameters() -> dict[str, Any]:
             "name": CONTEXT_HEADER,
             "in": "header",
             "description": f"what the client has seen: the token of an earlier answer, at most {ENTRIES_MAX} entries. "
-            "Malformed: 400.",
-            "schema": {"type": "string"},
+            "each replica once. Malformed: 400.",
+            "schema": {"type": "string", "pattern": TOKEN_PATTERN},
             "example": "node1~t5k2m1=3,node2~t5k2m4=1",
         },
         "CausalWait": {

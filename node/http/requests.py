@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -27,7 +27,15 @@ DAY_SECONDS = 86_400
 QUERY_PARAMETERS_MAX = 16
 _SHOWN_CHARACTERS_MAX = 80
 
-Key = Annotated[str, Meta(min_length=1, description=f"not empty, at most {KEY_MAX_BYTES} bytes of UTF-8")]
+KEY_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": KEY_MAX_BYTES,
+    "description": f"not empty, at most {KEY_MAX_BYTES} bytes of UTF-8",
+}
+CURSOR_SCHEMA: dict[str, Any] = {"type": "string", "maxLength": KEY_MAX_BYTES}
+# The limit in bytes is checked apart, in words of its own.
+Key = Annotated[str, Meta(min_length=1, extra_json_schema=KEY_SCHEMA)]
 
 
 class MultipleGetRequest(Struct, forbid_unknown_fields=True):

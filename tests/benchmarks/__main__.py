@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tests.benchmarks import causal_buffer, durable_puts, http_get, replication, restart, visibility, watchers
+from tests.benchmarks import (
+    causal_buffer,
+    durable_puts,
+    embedded,
+    http_get,
+    replication,
+    restart,
+    visibility,
+    waiting_requests,
+    watchers,
+)
 from tests.benchmarks.figures import Figure, print_figures
 
 if TYPE_CHECKING:
@@ -28,8 +38,10 @@ def main() -> int:
         "visibility": lambda: visibility.measure(3000, rounds),
         "causal buffer": causal_buffer.measure,
         "restart": lambda: restart.measure(1_000_000, rounds),
+        "embedded": lambda: embedded.measure(1),
         "GET": lambda: http_get.measure(1, 3 * rounds),
         "watchers": lambda: watchers.measure(2, rounds),
+        "waiting requests": lambda: waiting_requests.measure(2, 2 * rounds + 1),
     }
     for name, measure in benchmarks.items():
         console.print(f"measuring {name} …")

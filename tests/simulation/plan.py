@@ -127,13 +127,19 @@ def draw_plan(seed: int) -> Plan:
         network=network,
         faults=_draw_faults(random, founding),
         crash_points=_draw_points(random, random.choice((0.0, 0.002, 0.005, 0.02)), 8),
-        failing_commits=_draw_points(random, random.choice((0.0, 0.0, 0.02, 0.1)), 8),
+        failing_commits=_draw_failing_commits(random, luck),
         down_max_us=random.choice((5_000, 50_000, 150_000)),
         snapshot_part_keys=random.randint(1, 3),
         snapshot_kept_us=random.choice((30_000, 1_000_000)),
         actions=actions,
         sessionless_clients=random.randint(0, 1),
     )
+
+
+def _draw_failing_commits(random: Random, luck: Random) -> tuple[int, ...]:
+    """A few; and in some schedules a disk that fails every third time for long."""
+    few = _draw_points(random, random.choice((0.0, 0.0, 0.02, 0.1)), 8)
+    return _draw_points(luck, 0.3, 150) if luck.random() < 0.08 else few
 
 
 def _draw_points(random: Random, chance: float, most: int) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import enum
 import json
 import random
 import threading
+import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -34,6 +35,16 @@ CHANCE_TO_MOVE = 0.3
 CHANCE_TO_READ = 0.4
 CHANCE_TO_DELETE = 0.15
 CHANCE_TO_FORGET = 0.02
+CHANCE_TO_COUNT = 0.1
+COUNTER = "hits"
+# A node that was killed is back long before.
+REPEAT_EVERY_SECONDS = 0.1
+REPEATS_MAX = 300
+
+
+def counter_key(counter: str) -> str:
+    """What stands for a counter where keys are meant: no key of the load is named so."""
+    return f"counter {counter}"
 
 
 class Outcome(enum.Enum):
@@ -87,7 +98,11 @@ def parse_token(text: str) -> Clock:
 class Load:
     """Sessions, one thread each, over ``urls`` (by node); the choices of each follow from ``seed``."""
 
-    def __init__(self, urls: Mapping[str, str], *, seed: int, sessions: int = 4, keys: int = 24) -> None:
+    def __init__(
+        self, urls: Mapping[str, str], *, seed: int, sessions: int = 4, keys: int = 24, counts: bool = False
+    ) -> None:
+        """``counts``: sessions increment a counter as well, under names, and ask again when an answer is lost."""
+        self.counts = counts
         self.keys = [f"key{n:02}" for n in range(keys)]
         self.surprises: list[str] = []
         """Answers that no client should ever get."""
@@ -166,6 +181,10 @@ class _Session:
             self._node = self._random.choice(list(self._urls))
         if chance() < CHANCE_TO_FORGET:
             self._token = ""  # a new client, who has seen nothing: its writes are concurrent with many
+        if self._load.counts and chance() < CHANCE_TO_COUNT:
+            self._count += 1
+            self._increment(f"{self._name}-{self._count}")
+            return
         key = self._random.choice(self._load.keys)
         if chance() < CHANCE_TO_READ:
             self._read(key)
@@ -202,6 +221,28 @@ class _Session:
         except httpx.TransportError:
             pass  # unknown
         self._load.note_write(WriteRecord(self._node, key, value, context, outcome, clock))
+
+    def _increment(self, request_id: str) -> None:
+        """Ask until it is answered, always the same node: it was done once then, whatever happened on the way."""
+        body = json.dumps({"key": COUNTER, "request_id": request_id})
+        context = parse_token(self._token)
+        outcome, clock = Outcome.REFUSED, {}
+        for _ in range(REPEATS_MAX):
+            try:
+                answer = self._send("POST", "/counter/incr", body)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                pass  # that it was not done now says nothing of the time before
+            except httpx.TransportError:
+                outcome = Outcome.UNKNOWN
+            else:
+                if answer.status_code == HTTPStatus.OK:
+                    outcome, clock = Outcome.ACKNOWLEDGED, self._learn(answer)
+                    break
+                self._expect_refusal(answer)
+            if outcome is Outcome.REFUSED:
+                break
+            time.sleep(REPEAT_EVERY_SECONDS)
+        self._load.note_write(WriteRecord(self._node, counter_key(COUNTER), request_id, context, outcome, clock))
 
     def _send(self, method: str, path: str, body: str | None = None) -> httpx.Response:
         headers = {"X-Causal-Context": self._token, "X-Causal-Wait": CONTEXT_WAIT_SECONDS}

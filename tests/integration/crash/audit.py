@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from tests.support.load import Outcome
+from tests.support.load import COUNTER, Outcome, counter_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -79,6 +79,10 @@ class Audit:
         puts = [w for w in latest if w.value is not None and not any(o is not w and o.covers(w) for o in latest)]
         return sorted(puts, key=lambda write: write.rank, reverse=True)
 
+    def count(self, key: str) -> int:
+        """How many writes there are of a key."""
+        return sum(len(writes) for writes in self._by_key[key].values())
+
     def _latest(self, key: str, within: Mapping[str, int]) -> list[StoredWrite]:
         latest = []
         for replica, writes in self._by_key[key].items():
@@ -95,7 +99,17 @@ class Audit:
         if record.value is not None:
             self._asked[record.value] = record
 
+    def _judge_increment(self, record: WriteRecord) -> None:
+        """The name of its request says which write it was; its answer showed the counter, which others moved on."""
+        write = self._by_value.get(record.value or "")
+        assert write is not None, f"lost: {record} was acknowledged"
+        assert _is_within(write.clock, record.clock), f"the token does not cover {write}: {record}"
+        assert _is_within(record.context, write.clock), f"not after what its client had seen: {record}"
+
     def _judge_acknowledged(self, record: WriteRecord) -> None:
+        if record.key == counter_key(COUNTER):
+            self._judge_increment(record)
+            return
         # A node may have written under several incarnations, and its clock names them all.
         named = [(name, count) for name, count in record.clock.items() if node_of(name) == record.node]
         found = [dot for dot in named if dot in self._by_dot and self._by_dot[dot].clock == record.clock]

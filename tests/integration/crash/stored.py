@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import lmdb
 import msgspec
 
+from tests.support.load import counter_key
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -24,7 +26,11 @@ _MAP_BYTES = 64 * 2**30
 
 
 class StoredWrite(NamedTuple):
-    """One write in a history; ``value`` is None for a delete. ``rank`` decides the winner among siblings."""
+    """One write in a history; ``value`` is None for a delete. ``rank`` decides the winner among siblings.
+
+    An increment has the name of its counter (``counter_key``) for a key, and the name of its request for a value: no
+    other write may have the same.
+    """
 
     replica: str
     seq: int
@@ -81,18 +87,24 @@ def decode_history(history: Records) -> list[StoredWrite]:
     writes = []
     for key, record in history.items():
         write: dict[str, Any] = json.loads(record[_CHECKSUM_BYTES:])
-        (operation,) = write["ops"]  # the load makes no others
+        (operation,) = write["ops"]  # the load makes no batches
         replica, seq = write["replica"], write["seq"]
         assert _dot(key) == (replica, seq)
         rank = (*write["timestamp"], replica)
-        writes.append(StoredWrite(replica, seq, write["vector_clock"], rank, operation["key"], operation.get("value")))
+        named, value = operation["key"], operation.get("value")
+        if operation["op"] == "incr":
+            assert operation["by"] == 1
+            named, value = counter_key(named), write["request_id"]
+        writes.append(StoredWrite(replica, seq, write["vector_clock"], rank, named, value))
     return writes
 
 
-def decode_versions(versions: Records) -> dict[str, list[tuple[str, int, str]]]:
-    """(replica, seq, value) of the siblings of each key, winner first."""
+def decode_versions(versions: Records) -> dict[str, list[tuple[str, int, Any]]]:
+    """(replica, seq, value) of the siblings of each key, winner first; of a counter, its shares."""
     shown = {}
     for record in versions.values():
-        key, dots, others = msgspec.msgpack.decode(record[_CHECKSUM_BYTES:])
-        shown[key] = [(*dot, json.loads(value)) for dot, (_, _, value) in zip(dots, others, strict=True)]
+        names, dots, others = msgspec.msgpack.decode(record[_CHECKSUM_BYTES:])
+        key = names if isinstance(names, str) else counter_key(names[1])
+        assert all(expires_ms == 0 for *_, expires_ms in others), "the load puts for good"
+        shown[key] = [(*dot, json.loads(value)) for dot, (_, _, value, _) in zip(dots, others, strict=True)]
     return shown

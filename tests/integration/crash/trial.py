@@ -14,7 +14,7 @@ from node.store import Store
 from tests.integration.crash.audit import Audit, node_of
 from tests.integration.crash.stored import decode_history, decode_versions, read_tables
 from tests.support.cluster import ClusterUnderTest, wait_until
-from tests.support.load import Load, Outcome
+from tests.support.load import COUNTER, Load, Outcome, counter_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ class Trial:
             CAUSALKV_FAULTS="1",
             CAUSALKV_HISTORY_KEEP_WRITES="1000000",  # the audit reads all of it
         )
-        self.load = Load({node.name: node.url for node in self.cluster}, seed=seed)
+        self.load = Load({node.name: node.url for node in self.cluster}, seed=seed, counts=True)
         self._audit = Audit()
         # What each node had applied when its process started: its counters count from there.
         self._applied_at_start: dict[str, Clock] = {node.name: {} for node in self.cluster}
@@ -214,6 +214,12 @@ class Trial:
             served = [(shown["node"], shown["value"]) for shown in answer.get("siblings", [])]
             assert served == [(node_of(w.replica), w.value) for w in siblings], key
             assert answer.get("value") == (siblings[0].value if siblings else None), key
+        # Each increment is in the history once; so it must be in the counter.
+        shares = stored.get(counter_key(COUNTER), [])
+        assert sum(share for _, _, share in shares) == self._audit.count(counter_key(COUNTER))
+        for node in self.cluster:
+            counter = node.http.get("/counter/get", params={"key": COUNTER}).json()
+            assert counter["value"] == self._audit.count(counter_key(COUNTER)), counter
 
     def _check_counters(self, node: NodeUnderTest) -> None:
         """What a node counted since its start must be exactly what its clock advanced by."""

@@ -10,12 +10,14 @@ import httpx
 import pytest
 
 from infra.ports import LOOPBACK, free_port
+from node.core.vector_clock import VectorClock
+from node.http.causal_context import parse_context
 from node.node import Node
 from node.settings import Settings
 from tests.support.cluster import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 TIMEOUT_SECONDS = 15.0
@@ -56,6 +58,28 @@ class ServedNode:
         """POST /delete."""
         return self.http.post("/delete", json={"key": key}, headers={"X-Causal-Context": token})
 
+    def post(self, path: str, token: str = "", wait: str = "5", **body: Any) -> httpx.Response:
+        """POST these members of a body."""
+        return self.http.post(path, json=body, headers={"X-Causal-Context": token, "X-Causal-Wait": wait})
+
+    def read(self, path: str, token: str = "", wait: str = "5", **parameters: Any) -> httpx.Response:
+        """GET with these parameters."""
+        return self.http.get(path, params=parameters, headers={"X-Causal-Context": token, "X-Causal-Wait": wait})
+
+    def scan(self, token: str = "", **parameters: Any) -> dict[str, Any]:
+        """One page of GET /scan."""
+        page: dict[str, Any] = self.read("/scan", token, **parameters).raise_for_status().json()
+        return page
+
+    def count(self, key: str, token: str = "") -> int:
+        """What a counter stands at."""
+        return int(self.read("/counter/get", token, key=key).raise_for_status().json()["value"])
+
+    def members(self, key: str, token: str = "") -> list[Any]:
+        """The members of a set."""
+        members: list[Any] = self.read("/set/get", token, key=key).raise_for_status().json()["members"]
+        return members
+
     def delay(self, **seconds: float) -> None:
         """Hold back what comes from these nodes."""
         self.http.post("/faults", json={"delay": seconds}).raise_for_status()
@@ -63,6 +87,27 @@ class ServedNode:
     def clear_faults(self) -> None:
         """Let everything through."""
         self.http.post("/faults", json={"clear": True}).raise_for_status()
+
+
+def token_of(*answers: httpx.Response) -> str:
+    """The token that covers these answers."""
+    clock = VectorClock()
+    for answer in answers:
+        clock = clock.merge(parse_context(answer.headers["X-Causal-Context"]))
+    return str(clock)
+
+
+def become_quiet(nodes: Sequence[ServedNode]) -> None:
+    """Let everything through and wait until nothing is on its way any more."""
+    for node in nodes:
+        node.clear_faults()
+
+    def is_quiet() -> bool:
+        services = [node.node.service for node in nodes]
+        clocks = {service.clock for service in services}
+        return len(clocks) == 1 and not any(service.held_count or service.outbox_count for service in services)
+
+    wait_until(is_quiet, "nothing is on its way", TIMEOUT_SECONDS)
 
 
 @contextmanager

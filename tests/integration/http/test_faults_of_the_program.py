@@ -33,7 +33,7 @@ def test_an_unforeseen_error_in_a_view_is_503(
     node: ServedNode, monkeypatch: pytest.MonkeyPatch, log: list[dict[str, object]]
 ) -> None:
     """It is logged with its route, the token comes back, and nothing says that a write may be repeated."""
-    monkeypatch.setattr(node.node.service, "read", fail)
+    monkeypatch.setattr(node.node.service.reading, "read", fail)
     answer = node.get("x", "n1~abcd=1")
     assert answer.status_code == 503
     assert "Retry-After" not in answer.headers

@@ -137,7 +137,7 @@ def test_probes_may_append_what_they_like(node: ServedNode) -> None:
         b'{"key":"x","value":"\xff"}',
         b'{"key":"x","value":"\\ud800"}',
         b'{"key":"\\udfff","value":1}',
-        b'{"key":"x","value":1,"ttl":1}',
+        b'{"key":"x","value":1,"tll":1}',
         b'{"key":"x","key":"y","value":1}',
         b'{"key":"x","value":' + b"[" * 500 + b"]" * 500 + b"}",
         b'{"key":"x","value":' + b"[" * 500_000 + b"]" * 500_000 + b"}",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.integration.http.conftest import TIMEOUT_SECONDS, ServedNode, serving
+from tests.integration.http.conftest import TIMEOUT_SECONDS, ServedNode, become_quiet, serving, token_of
 from tests.support.cluster import wait_until
 
 if TYPE_CHECKING:
@@ -85,6 +85,51 @@ def test_siblings_are_listed_with_the_winner_first(nodes: list[ServedNode]) -> N
     }
     assert (shown["value"], shown["vc"]) == (shown["siblings"][0]["value"], shown["siblings"][0]["vc"])
     assert "siblings" not in node3.get("s", both, siblings="false").json()
+
+
+def test_equal_concurrent_values_are_shown_once(nodes: list[ServedNode]) -> None:
+    """That several nodes wrote the same is no conflict to anybody; blanks do not count. The winner stays first."""
+    node1, node2, node3 = nodes
+    node1.delay(node2=60, node3=60)
+    node2.delay(node1=60, node3=60)
+    node3.delay(node1=60, node2=60)
+    for node, text in ((node1, b'{"a": 1, "b": []}'), (node2, b'"other"'), (node3, b'{"b":[],"a":1}')):
+        body = b'{"key": "s", "value": ' + text + b"}"
+        node.http.post("/put", content=body, headers={"Content-Type": "application/json"}).raise_for_status()
+    become_quiet(nodes)
+    for node in nodes:
+        answer = node.get("s", siblings="true")
+        shown = answer.json()
+        assert [each["value"] for each in shown["siblings"]] == [{"b": [], "a": 1}, "other"]
+        assert (shown["value"], shown["vc"]) == (shown["siblings"][0]["value"], shown["siblings"][0]["vc"])
+        assert token_of(answer) == str(node.node.service.clock)
+
+
+def test_a_node_has_at_most_one_of_the_siblings(nodes: list[ServedNode]) -> None:
+    """Its later write has seen its earlier one, whatever its client knew."""
+    node1, node2, _ = nodes
+    node1.delay(node2=60)
+    node2.delay(node1=60)
+    for turn in range(3):
+        node1.put("s", f"one{turn}").raise_for_status()
+        node2.put("s", f"two{turn}").raise_for_status()
+    become_quiet(nodes)
+    for node in nodes:
+        siblings = node.get("s", siblings="true").json()["siblings"]
+        assert {(each["node"], each["value"]) for each in siblings} == {("node1", "one2"), ("node2", "two2")}
+        assert len(siblings) == 2
+
+
+def test_a_later_write_that_has_seen_them_resolves_siblings(nodes: list[ServedNode]) -> None:
+    """On every node."""
+    node1, node2, node3 = nodes
+    node1.delay(node2=60)
+    node2.delay(node1=60)
+    both = token_of(node1.put("s", "one"), node2.put("s", "two"))
+    node3.put("s", "resolved", both).raise_for_status()
+    become_quiet(nodes)
+    for node in nodes:
+        assert [each["value"] for each in node.get("s", siblings="true").json()["siblings"]] == ["resolved"]
 
 
 def test_a_value_beyond_the_limit_is_413(tmp_path: Path) -> None:

@@ -23,13 +23,21 @@ MALFORMED = {"X-Causal-Context": "?"}
 BODIES: dict[str, Any] = {
     "/put": {"key": "x", "value": [1], "ack": "broker", "ack_timeout": 5},
     "/delete": {"key": "x", "ack": "local"},
+    "/batch": {"ops": [{"op": "put", "key": "x", "value": 1}, {"op": "incr", "key": "x"}], "ack": "broker"},
+    "/mget": {"keys": ["x", "absent"]},
+    "/counter/incr": {"key": "x", "by": 2, "ack": "broker"},
+    "/set/add": {"key": "x", "members": [1, "a"], "ack": "broker"},
+    "/set/remove": {"key": "x", "members": ["b"]},
     "/faults": {"clear": True},
     "/members/remove": {"node": "node3"},
 }
+DATA_PATHS = {"/batch", "/mget", "/scan", "/counter/incr", "/counter/get", "/set/add", "/set/remove", "/set/get"}
+NEEDS_A_KEY = {"/get", "/counter/get", "/set/get"}
 PATHS = {
     "/put",
     "/get",
     "/delete",
+    *DATA_PATHS,
     "/status",
     "/buffer",
     "/members",
@@ -80,7 +88,7 @@ def ask(node: ServedNode, method: str, path: str, **given: Any) -> httpx.Respons
     """A request with the body that belongs to its path, unless another one is given."""
     if method == "post" and not {"json", "content"} & set(given):
         given["json"] = BODIES[path]
-    if path == "/get" and "params" not in given:
+    if path in NEEDS_A_KEY and "params" not in given:
         given["params"] = {"key": "x"}
     with node.http.stream(method, path, **given) as answer:
         if answer.headers["Content-Type"] != ENDLESS:
@@ -153,6 +161,41 @@ def test_every_route_with_a_body_refuses_what_is_none_as_described(
     conforms(faulty.put("x", "v" * 1000), document)
 
 
+def test_an_answer_that_would_be_too_large_is_as_described(
+    faulty: ServedNode, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """413 of a read of many keys."""
+    monkeypatch.setattr("node.reading.ANSWER_MAX_BYTES", 10)
+    faulty.put("x", "v" * 100).raise_for_status()
+    answer = ask(faulty, "post", "/mget")
+    assert answer.status_code == 413
+    conforms(answer, document)
+
+
+def test_preconditions_and_ends_are_as_described(faulty: ServedNode, document: dict[str, Any]) -> None:
+    """409 with a version and without one; a value with a ttl."""
+    faulty.post("/put", key="x", value=1, ttl=1000).raise_for_status()
+    conforms(faulty.get("x"), document)
+    assert faulty.get("x").json()["ttl"] > 0
+    bodies: dict[str, dict[str, Any]] = {"/put": {"value": 1}, "/delete": {}}
+    for path, body in bodies.items():
+        for key in ("x", "absent"):
+            refused = faulty.post(path, key=key, if_vc=[10**6], **body)
+            assert refused.status_code == 409
+            conforms(refused, document)
+
+
+def test_pages_are_as_described(faulty: ServedNode, document: dict[str, Any]) -> None:
+    """With a next one, and without."""
+    for n in range(3):
+        faulty.put(f"page{n}", n).raise_for_status()
+    faulty.post("/set/add", key="page", members=[1, {"a": None}, "m"]).raise_for_status()
+    for limit in (1, 100):
+        for answer in (faulty.read("/scan", limit=limit), faulty.read("/set/get", key="page", limit=limit)):
+            assert (answer.json()["next"] is not None) is (limit == 1)
+            conforms(answer, document)
+
+
 def test_what_a_node_cannot_do_is_as_described(
     faulty: ServedNode, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,7 +205,13 @@ def test_what_a_node_cannot_do_is_as_described(
     assert removal.status_code == 400
     conforms(removal, document)
     conforms(faulty.get("absent"), document)
-    for method, path in [("post", "/put"), ("get", "/get"), ("post", "/delete"), ("get", "/watch")]:
+    data_routes = [
+        (method, path)
+        for path in ("/put", "/get", "/delete", "/watch", *DATA_PATHS)
+        for method in document["paths"][path]
+    ]
+    assert len(data_routes) == 12
+    for method, path in data_routes:
         answer = ask(faulty, method, path, headers=AHEAD)
         assert answer.status_code == 503
         assert "missing" in answer.json()
@@ -177,10 +226,11 @@ def test_what_a_node_cannot_do_is_as_described(
             (StoreCorruptedError("broken"), 503),
             (KeyError("?"), 503),
         ]:
-            if status == 507 and method == "get":
+            if status == 507 and "507" not in document["paths"][path][method]["responses"]:
                 continue
             with monkeypatch.context() as patched:
                 patched.setattr(faulty.node.service, "wait_for", _raising(error))
+                patched.setattr(faulty.node.service.reading, "_wait_for", _raising(error))
                 answer = ask(faulty, method, path)
                 assert answer.status_code == status
                 conforms(answer, document)

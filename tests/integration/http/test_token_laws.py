@@ -87,6 +87,14 @@ def test_the_requests_token_is_merged_into_every_answer(nodes: list[ServedNode])
         ("GET", "/get", 400),
         ("GET", "/get?key=x&siblings=maybe", 400),
         ("POST", "/put", 415),
+        ("POST", "/batch", 415),
+        ("POST", "/mget", 415),
+        ("POST", "/set/add", 415),
+        ("POST", "/counter/incr", 415),
+        ("GET", "/scan?limit=0", 400),
+        ("GET", "/set/get", 400),
+        ("GET", "/counter/get?key=", 400),
+        ("PUT", "/counter/incr", 405),
     ],
 )
 def test_answers_that_show_nothing_return_the_token_as_it_came(

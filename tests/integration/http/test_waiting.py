@@ -50,6 +50,27 @@ def test_a_context_that_does_not_come_is_503_with_what_is_missing(node: ServedNo
     assert node.get("x").status_code == 404
 
 
+def test_a_replica_of_which_nobody_has_heard_is_named_after_the_wait(nodes: list[ServedNode]) -> None:
+    """In words and as data; one that is only behind is not said to be unknown, also where nothing of it is applied."""
+    node1, _, node3 = nodes
+    node3.delay(node1=60)
+    late = node1.put("x", 1).headers["X-Causal-Context"]
+    replica = node1.node.service.replica
+    wait_until(lambda: node3.node.service.missing_writes == 1, "node3 has heard of it", TIMEOUT_SECONDS)
+    started = time.monotonic()
+    answer = node3.get("x", f"{late},{AHEAD}", wait="0.5")
+    assert 0.5 <= time.monotonic() - started < TIMEOUT_SECONDS
+    assert answer.status_code == 503
+    body = answer.json()
+    assert body["missing"] == {replica: {"first": 1, "last": 1}, "other~abcd": {"first": 1, "last": 3}}
+    assert body["unknown"] == ["other~abcd"]
+    assert f"{replica}:1, other~abcd:1 to other~abcd:3 yet" in body["error"]
+    assert "never heard of other~abcd," in body["error"]
+    behind = node3.get("x", late, wait="0").json()
+    assert "unknown" not in behind
+    assert "never heard" not in behind["error"]
+
+
 def test_a_wait_of_zero_does_not_wait(node: ServedNode) -> None:
     """Also not for a moment."""
     started = time.monotonic()
@@ -102,9 +123,8 @@ def test_requests_that_wait_for_the_replica_let_others_run(tmp_path: Path, metho
                 waiting = pool.submit(node.http.get, "/buffer")
             else:
                 waiting = pool.submit(node.http.post, "/members/remove", json={"node": "node2"})
-            wait_until(
-                lambda: len(node.node.engine.thread._inbox) > 0, "the request is before the replica", TIMEOUT_SECONDS
-            )
+            inbox = node.node.engine.thread._inbox
+            wait_until(lambda: len(inbox) > 0, "the request is before the replica", TIMEOUT_SECONDS)
             assert httpx.get(f"{node.url}/status", timeout=5.0, trust_env=False).status_code == 200
             assert not waiting.done()
         finally:

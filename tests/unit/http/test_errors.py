@@ -42,6 +42,12 @@ def test_a_context_that_is_not_reached_says_what_is_missing() -> None:
     }
 
 
+def test_replicas_of_which_the_node_never_heard_are_named_apart() -> None:
+    """A token of another cluster is not worth waiting for."""
+    error = errors.ContextNotReachedError("m", {"other~abcd": SequenceRange(1, 5)}, ["other~abcd"])
+    assert json.loads(reply_to(error, "/get").body)["unknown"] == ["other~abcd"]
+
+
 @pytest.mark.parametrize("error", [RuntimeError("secret"), KeyError("secret"), errors.CausalKVError("secret")])
 def test_an_unforeseen_error_is_503_and_says_nothing_of_itself(error: Exception) -> None:
     """What went wrong inside is for the log."""

@@ -133,7 +133,7 @@ def test_a_compressed_body_is_refused() -> None:
         b'{"delay": {"node1": "3"}}',
         b'{"delay": {"": 1}}',
         b'{"delay": {"node1~abcd": 1}}',
-        b'{"drop": {"node1": 1}}',
+        b'{"drop": {"node1": 2}}',
         b'{"wall_offset": "1"}',
         b'{"wall_offset": 86401}',
         b'{"wall_offset": -86401}',
@@ -174,7 +174,7 @@ def test_a_value_that_a_client_could_not_read_is_refused(value: bytes) -> None:
         check_value(Raw(value), MIB)
 
 
-@pytest.mark.parametrize("value", [b"123456789012345678901234567890", b"1.10", b'{"a":1,"a":2}', b'"\\u0041"', b"1E2"])
+@pytest.mark.parametrize("value", [b"123456789012345678901234567890", b"1.10", b'{"b":1,"a":2}', b'"\\u0041"', b"1E2"])
 def test_a_value_stays_as_it_was_written(value: bytes) -> None:
     """Re-encoding would round, reorder or merge; the text is the client's."""
     assert check_value(Raw(value), MIB) == value

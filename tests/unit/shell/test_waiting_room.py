@@ -103,6 +103,18 @@ def test_a_long_list_of_missing_writes_is_cut_in_the_text_and_whole_in_the_error
     assert len(error.value.missing) == 9
 
 
+def test_a_replica_that_nobody_has_heard_of_is_named_as_such() -> None:
+    """Its writes may never come; those of a replica that was heard of, or has writes here, will."""
+    room = WaitingRoom(VectorClock({NODE1: 1}), max_requests=10)
+    room.has_heard_of = {NODE2}.__contains__
+    with pytest.raises(ContextNotReachedError, match=f"never heard of {NODE3}, so the token may be") as error:
+        room.wait(VectorClock({NODE1: 2, NODE2: 1, NODE3: 5}), 0)
+    assert list(error.value.unknown) == [NODE3]
+    with pytest.raises(ContextNotReachedError, match=r"longer X-Causal-Wait$") as error:
+        room.wait(VectorClock({NODE1: 2, NODE2: 1}), 0)
+    assert not error.value.unknown
+
+
 def test_beyond_the_limit_requests_are_refused_at_once_and_counted(pool: ThreadPoolExecutor) -> None:
     """Those who wait already are not disturbed, and their places are free afterwards."""
     refused: list[bool] = []
