@@ -28,9 +28,14 @@ def in_many(*kinds: FaultKind) -> Callable[[Plan], int]:
 
 
 def in_failing_commits(plan: Plan) -> int:
-    """Commits fail, the more and the earlier the better; messages that are lost besides help."""
+    """Commits fail, the earlier the better; messages that are lost besides help."""
     lost = in_many(FaultKind.LOSE_MESSAGES, FaultKind.PURGE)(plan)
-    return (lost + 1) * 100 * len(plan.failing_commits) - plan.failing_commits[0] if plan.failing_commits else 0
+    return (lost + 1) * 1_000 - plan.failing_commits[0] if plan.failing_commits else 0
+
+
+def in_many_failing_commits(plan: Plan) -> int:
+    """The more commits fail the better, and the more messages are lost besides."""
+    return len(plan.failing_commits) * (1 + in_many(FaultKind.LOSE_MESSAGES, FaultKind.PURGE)(plan))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from node.core.repair import Repairer
 from node.core.replica import Replica
 from node.core.snapshot import SnapshotTaker
 from tests.simulation import broken, broken_caller, broken_upkeep, transaction
-from tests.simulation.defect import Defect, defect, in_failing_commits, in_many
+from tests.simulation.defect import Defect, defect, in_many, in_many_failing_commits
 from tests.simulation.durable_state import DurableState
 from tests.simulation.invariants import Invariant
 from tests.simulation.plan import FaultKind
@@ -95,7 +95,7 @@ DEFECTS_OF_UPKEEP: tuple[Defect, ...] = (
         "repair goes on after what a failed commit has undone",
         (Invariant.NOTHING_LOST, Invariant.NO_STALL, Invariant.ACK_ALL),
         (Repairer, "_is_time", broken_upkeep.is_time_without_going_back),
-        shows_in=in_failing_commits,
+        shows_in=in_many_failing_commits,
     ),
     # Snapshots.
     defect(

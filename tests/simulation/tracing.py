@@ -19,6 +19,8 @@ def describe(effect: todo.Effect) -> str:
             line = f"drops     {dot} ({'own echo' if own_echo else 'seen before'})"
         case todo.RefusedWrite(_, reason, missing):
             line = f"refuses a write: {reason.value} {missing or ''}"
+        case todo.Repeated(request, write):
+            line = f"recognises request {request.request_id}: it came to {write.dot}"
         case todo.Postponed(write):
             line = f"postpones a write: {write.operations}"
         case _:
