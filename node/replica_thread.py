@@ -10,16 +10,14 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from node import crash_points
+from node import crash_points, expected_reads
 from node.clocks import steady_ms, wall_ms
 from node.core.effects import Distrusted, Reject
 from node.core.events import (
     Confirmed,
     EndOfTransaction,
-    LocalWrite,
     PublisherDown,
     PublisherUp,
-    Received,
     Tick,
 )
 from node.core.replica import Replica
@@ -38,12 +36,11 @@ from node.submission import Removal, Submission
 from node.transport.port import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from node.core.effects import Effect
     from node.core.events import Event
     from node.core.naming import Start
-    from node.core.places import Place
     from node.core.replica import ReplicaLimits
     from node.crash_points import CrashPoints
     from node.decoding import Decoding
@@ -214,7 +211,7 @@ class ReplicaThread:
     def _step(
         self, events: list[Event | Reject | Distrusted | None], transaction: StoreTransaction, effects: list[Effect]
     ) -> None:
-        transaction.expect(_places(events))
+        transaction.expect(expected_reads.places(events), expected_reads.request_ids(events))
         for event in events:
             if isinstance(event, Reject | Distrusted):
                 effects.append(event)
@@ -289,15 +286,3 @@ def _tick() -> Tick:
 
 def _is_stopping() -> UnavailableError:
     return UnavailableError("this node is stopping: use another node")
-
-
-def _places(events: list[Event | Reject | Distrusted | None]) -> Iterator[Place]:
-    """The places that these events will read."""
-    for event in events:
-        if isinstance(event, LocalWrite):
-            for operation in event.operations:
-                yield from operation.places
-        elif isinstance(event, Received):
-            for write in event.writes:
-                for operation in write.operations:
-                    yield from operation.places

@@ -94,8 +94,9 @@ class StoreTransaction:
 
     # -------------------------------------------------------------------------- versions of keys
 
-    def expect(self, places: Iterable[Place]) -> None:
-        """These places are about to be read: read them all at once."""
+    def expect(self, places: Iterable[Place], request_ids: Iterable[str] = ()) -> None:
+        """These places are about to be read, and these requests looked for: read them all at once."""
+        self._requests.expect(request_ids)
         wanted = {version_key(place): place for place in places if place not in self._records}
         self._records.update(dict.fromkeys(wanted.values()))
         found = self._transaction.cursor(db=self._tables.versions).getmulti(sorted(wanted))
