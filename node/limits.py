@@ -9,6 +9,7 @@ from node.core.local_writes import LocalWriteLimits
 from node.core.members import MemberLimits
 from node.core.repair import RepairLimits
 from node.core.replica import ReplicaLimits
+from node.core.requests import RequestLimits
 
 if TYPE_CHECKING:
     from node.settings import Settings
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 def replica_limits(settings: Settings) -> ReplicaLimits:
     """What the operator may set, and the defaults of the rest."""
     return ReplicaLimits(
-        local_writes=LocalWriteLimits(outbox_max_writes=settings.outbox_max_writes),
+        local_writes=LocalWriteLimits(
+            outbox_max_writes=settings.outbox_max_writes,
+            requests=RequestLimits(generation_max=settings.requests_max_remembered),
+        ),
         publish_window_messages=settings.publish_window_messages,
         pack_max_writes=settings.pack_max_writes,
         pack_max_bytes=settings.pack_max_bytes,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from node.submission import Submission
     from node.waiting_room import WaitingRoom
 
-LIMITS = {RefusalReason.OUTBOX_FULL: "outbox_max_writes", RefusalReason.REQUESTS_FULL: "requests_remembered"}
+LIMITS = {RefusalReason.OUTBOX_FULL: "outbox_max_writes", RefusalReason.REQUESTS_FULL: "requests_max_remembered"}
 """The limits that may refuse a write, by their names in the metrics."""
 
 _OUTBOX_FULL = (
@@ -23,7 +23,8 @@ _OUTBOX_FULL = (
     "does, or with a larger CAUSALKV_OUTBOX_MAX_WRITES"
 )
 _REQUESTS_FULL = (
-    "this node remembers as many requests as it can, each for an hour: leave request_id out, try another node, or later"
+    "this node remembers as many requests as it may, each for an hour: leave request_id out, try another node, or later, "
+    "or raise CAUSALKV_REQUESTS_MAX_REMEMBERED"
 )
 _REQUEST_ID_REUSED = (
     "this request_id was used for another write: take a new one for each write, and the same only to repeat one"

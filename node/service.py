@@ -277,6 +277,7 @@ class ReplicaService:
                 "waiting_max_requests": settings.waiting_max_requests,
                 "history_max_writes": settings.history_max_writes,
                 "queue_max_messages": settings.queue_max_messages,
+                "requests_max_remembered": settings.requests_max_remembered,
                 "watch_max_watchers": settings.watch_max_watchers,
                 "watch_max_states": settings.watch_max_states,
             },

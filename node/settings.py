@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     ack_waiting_max_requests: int = Field(
         default=256, ge=1, le=4096, description="writes that wait for ack=broker or all; beyond it 429"
     )
+    requests_max_remembered: int = Field(
+        default=50_000_000,
+        ge=1,
+        description="requests with a request_id that are remembered for an hour; beyond it 429 for new ones",
+    )
     watch_max_watchers: int = Field(default=500, ge=1, le=10_000, description="clients that watch; beyond it 503")
     watch_max_states: int = Field(
         default=8, ge=1, le=256, description="watchers that are sent the whole state at the same time; beyond it 503"

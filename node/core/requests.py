@@ -27,7 +27,7 @@ class RequestLimits(NamedTuple):
     """How long a request is remembered at least, and how many are."""
 
     remember_ms: int = 3_600_000
-    generation_max: int = 1_000_000
+    generation_max: int = 50_000_000
 
 
 class RequestMemory:

@@ -58,7 +58,7 @@ class SimulatedNode:
         self.process = 0
         """Rises with each start."""
         self.generation = 0
-        """Rises with each replica object: publish ids of different ones may be equal."""
+        """Rises with each replica object."""
         self.postponed: list[core.LocalWrite] = []
         self.waiting_for_all = WaitingForAll(self)
         self.snapshots = SnapshotServer(world)
@@ -97,8 +97,7 @@ class SimulatedNode:
         self._tick(self.process)
 
     def _renew(self, replica: Replica) -> None:
-        # A replica numbers its messages from 1 on, so what becomes of a former replica's messages must not
-        # reach the next one: the generation tells them apart.
+        # A replica numbers its messages from 1: the generation tells those of a former one apart.
         self.generation += 1
         self.replica = replica
 

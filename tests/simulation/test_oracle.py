@@ -1,19 +1,29 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import pytest
 
+from node.core.expiry import ExpiryLimits
 from node.core.hybrid_clock import ZERO
 from node.core.local_writes import LocalWriteLimits
-from node.core.write import Delete, Operation
+from node.core.places import CounterPlace, MemberPlace, Place
+from node.core.requests import RequestLimits
+from node.core.write import AddMembers, Delete, Expire, Increment, Operation, RemoveMembers
 from tests.simulation.checks import Checks
 from tests.simulation.coverage import Coverage
 from tests.simulation.durable_state import DurableState
 from tests.simulation.final_checks import FinalChecks
 from tests.simulation.invariants import Invariant, ViolationError
 from tests.simulation.links import Hello
+from tests.simulation.local_checks import LocalChecks
 from tests.simulation.oracle import Oracle
 from tests.simulation.oracle_places import members
+from tests.simulation.requests import WriteRequest
 from tests.unit.core.builders import clock, dot, put, write
+
+if TYPE_CHECKING:
+    from tests.simulation.requests import Waiting
 
 X, Y = put("x", "1"), put("y", "1")
 
@@ -167,3 +177,80 @@ def test_at_rest_a_clock_must_name_exactly_the_true_past() -> None:
     with pytest.raises(ViolationError) as caught:
         _final(oracle).disks([_checked(oracle, "a", "a:1")], [])
     assert caught.value.invariant is Invariant.EXACT_CLOCKS
+
+
+def _held(oracle: Oracle, place: Place, applied: set[int]) -> dict[str, str]:
+    return {str(version.dot): version.value.decode() for version in oracle.holds(place, _bits(applied))}
+
+
+def test_a_counter_holds_for_each_replica_the_sum_of_its_applied_increments() -> None:
+    """Whatever happened after what."""
+    oracle = _oracle(
+        ("a:1", Increment("x", 5), set(), set()),
+        ("a:2", Increment("x", -7), {0}, set()),
+        ("b:1", Increment("x", 10), {0, 1}, set()),
+    )
+    counter = CounterPlace("x")
+    assert _held(oracle, counter, {0, 2}) == {"a:1": "5", "b:1": "10"}
+    assert _held(oracle, counter, {0, 1, 2}) == {"a:2": "-2", "b:1": "10"}
+    assert oracle.holds("x", _bits({0, 1, 2})) == ()
+
+
+def test_an_addition_survives_a_removal_that_did_not_happen_after_it() -> None:
+    """And falls to one that did."""
+    oracle = _oracle(
+        ("a:1", AddMembers("s", ("1", "2")), set(), set()),
+        ("b:1", AddMembers("s", ("1",)), set(), set()),
+        ("c:1", RemoveMembers("s", ("1",)), {0}, set()),
+    )
+    assert _held(oracle, MemberPlace("s", "1"), {0, 1, 2}) == {"b:1": "null"}
+    assert _held(oracle, MemberPlace("s", "2"), {0, 1, 2}) == {"a:1": "null"}
+    assert oracle.spared(MemberPlace("s", "1"), _bits({0, 1, 2}))
+    assert not oracle.spared(MemberPlace("s", "1"), _bits({0, 2}))
+
+
+def test_an_expiry_ends_the_version_that_it_names_where_it_is_applied() -> None:
+    """Nothing else, and nowhere else; of a key put twice in one write the last time counts."""
+    oracle = Oracle()
+    oracle.record(write("a:1", X._replace(ttl_ms=9), X._replace(ttl_ms=5), ms=1_000), 0, 0)
+    oracle.record(write("b:1", X), 0, 0)
+    oracle.record(write("a:2", Expire("x", dot("a:1")), ms=1_005), _bits({0, 1}), 0)
+    assert set(_held(oracle, "x", {0, 1})) == {"a:1", "b:1"}
+    assert set(_held(oracle, "x", {0, 1, 2})) == {"b:1"}
+    assert (oracle.ends_ms("x", dot("a:1")), oracle.ends_ms("x", dot("b:1"))) == (1_005, None)
+    assert oracle.last_end_ms == 1_009
+
+
+def test_a_version_that_ends_before_its_time_is_found() -> None:
+    """By the wall clock of the node that ends it; others have to leave it a grace besides."""
+    oracle = Oracle()
+    oracle.record(write("a:1", X._replace(ttl_ms=5), ms=1_000), 0, 0)
+    checks = LocalChecks(oracle, Coverage(), LocalWriteLimits(expiry=ExpiryLimits(grace_ms=10)))
+    for node, now_ms, is_early in (("a", 1_004, True), ("a", 1_005, False), ("b", 1_014, True), ("b", 1_015, False)):
+        checks.now_ms = now_ms
+        made = write(f"{node}:2", Expire("x", dot("a:1")))
+        if is_early:
+            with pytest.raises(ViolationError, match="before its time"):
+                checks.accepted(DurableState(node), made, None)
+        else:
+            checks.accepted(DurableState(node), made, None)
+
+
+@pytest.mark.parametrize(("walls_ms", "is_known"), [([5, 9], True), ([5, 15], False), ([50, 5, 14], True)])
+def test_a_request_that_was_carried_out_again_is_found_unless_it_was_long_ago(
+    walls_ms: list[int], *, is_known: bool
+) -> None:
+    """By the node's own wall clock, set back or not: ten milliseconds here."""
+    checks = LocalChecks(_oracle(), Coverage(), LocalWriteLimits(requests=RequestLimits(remember_ms=10)))
+    disk = DurableState("a")
+    disk.walls_ms.append(walls_ms[0])
+    checks.applied(disk, write("b:1", X)._replace(request_id="r"))
+    disk.walls_ms += walls_ms[1:]
+    again = write("a:1", X)._replace(request_id="r")
+    request = WriteRequest(cast("Waiting", None), (X,), clock(), 0, "r")
+    if is_known:
+        with pytest.raises(ViolationError, match="repeats request r") as caught:
+            checks.accepted(disk, again, request)
+        assert caught.value.invariant is Invariant.EXACTLY_ONCE
+    else:
+        checks.accepted(disk, again, request)

@@ -190,6 +190,7 @@ def test_flags_mean_what_variables_mean(monkeypatch: pytest.MonkeyPatch) -> None
         "http_max_connections": "13",
         "waiting_max_requests": "14",
         "ack_waiting_max_requests": "114",
+        "requests_max_remembered": "1140",
         "watch_max_watchers": "1141",
         "watch_max_states": "142",
         "held_max_writes": "115",
