@@ -23,8 +23,8 @@ _OUTBOX_FULL = (
     "does, or with a larger CAUSALKV_OUTBOX_MAX_WRITES"
 )
 _REQUESTS_FULL = (
-    "this node remembers as many requests as it may, each for an hour: leave request_id out, try another node, or later, "
-    "or raise CAUSALKV_REQUESTS_MAX_REMEMBERED"
+    "this node remembers as many requests as it may, each for an hour: leave request_id out, try another node, or "
+    "later, or raise CAUSALKV_REQUESTS_MAX_REMEMBERED"
 )
 _REQUEST_ID_REUSED = (
     "this request_id was used for another write: take a new one for each write, and the same only to repeat one"

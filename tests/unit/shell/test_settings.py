@@ -54,6 +54,7 @@ WRONG = [
     ("WAITING_MAX_REQUESTS", "4097", "less than or equal to 4096"),
     ("ACK_WAITING_MAX_REQUESTS", "0", "greater than or equal to 1"),
     ("ACK_WAITING_MAX_REQUESTS", "4097", "less than or equal to 4096"),
+    ("REQUESTS_MAX_REMEMBERED", "0", "greater than or equal to 1"),
     ("WATCH_MAX_WATCHERS", "0", "greater than or equal to 1"),
     ("WATCH_MAX_WATCHERS", "10001", "less than or equal to 10000"),
     ("WATCH_MAX_STATES", "0", "greater than or equal to 1"),
