@@ -109,10 +109,13 @@ class StoreReader:
         """The keys from ``first`` on, in byte order also where the table cuts them."""
         registers = itertools.takewhile(lambda entry: is_register(entry[0]), self._places(first))
         for beginning, group in itertools.groupby(registers, lambda entry: entry[0][:CUT_BYTES]):
-            named = ((place, versions) for _, place, versions in group if isinstance(place, str))
             # Only what is as long as a cut key can be in another order than the table's.
-            in_order = named if len(beginning) < CUT_BYTES else sorted(named, key=lambda entry: entry[0].encode())
-            yield from in_order
+            if len(beginning) < CUT_BYTES:
+                yield from ((place, versions) for _, place, versions in group if isinstance(place, str))
+                continue
+            # Names alone are kept meanwhile: the values of such a group may be more than memory holds.
+            for name in sorted((place for _, place, _ in group if isinstance(place, str)), key=str.encode):
+                yield name, self.versions(name)
 
     def _places(self, first: bytes) -> Iterator[tuple[bytes, Place, Versions]]:
         if self._overlay is not None:

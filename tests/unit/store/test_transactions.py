@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +63,22 @@ def test_long_keys_with_a_common_beginning_do_not_meet(store: Store) -> None:
             transaction.set_versions(key, siblings(put_write(NODE1, n + 1, key)))
     with store.reader() as cut:
         assert [cut.versions(key)[0].dot.seq for key in keys] == list(range(1, 11))
+
+
+def test_listing_long_keys_holds_few_of_their_values_at_a_time(store: Store) -> None:
+    """However many begin alike, in an order that the table does not know."""
+    keys = [f"{'k' * 600}{n:02d}" for n in range(20)]
+    with store.transaction() as transaction:
+        for seq, key in enumerate(keys, 1):
+            write = put_write(NODE1, seq, key, b'"' + b"v" * 500_000 + b'"')
+            transaction.set_versions(key, siblings(write))
+    tracemalloc.start()
+    try:
+        with store.reader() as cut:
+            assert [key for key, _ in cut.scan("", "")] == keys
+        assert tracemalloc.get_traced_memory()[1] < 6_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_empty_set_of_versions_leaves_nothing_behind(store: Store) -> None:
