@@ -61,7 +61,7 @@ GARBAGE = [
     (b"[1, 2, 3]", "Expected `object`, got `array`"),
     (b"[" * 200_000, "not a causalkv message"),
     (body()[:-10], "not a causalkv message: Input data was truncated"),
-    (body(format=3), "message format 3 is unknown here: this node reads formats 1 and 2"),
+    (body(format=4), "message format 4 is unknown here: this node reads formats 1, 2 and 3"),
     (body(writes=[]), "length >= 1 - at `$.writes`"),
     (body(write(seq=0)), "Expected `int` >= 1 - at `$.seq`"),
     (body(write(vector_clock={})), "the vector clock must hold the write's own dot"),
