@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 PATH = "/faults"
 HOW_TO_ALLOW = (
-    "set CAUSALKV_FAULTS=1 for every node, as in `CAUSALKV_FAULTS=1 docker compose up -d --wait` "
-    "or `CAUSALKV_FAULTS=1 ./infra/demo --keep`"
+    "set CAUSALKV_FAULTS=1 for every node, as in `export CAUSALKV_FAULTS=1` before `docker compose up -d --wait` "
+    "and all that follows, or `CAUSALKV_FAULTS=1 ./infra/demo --keep`"
 )
 
 
