@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
@@ -60,7 +61,7 @@ class WriteOptions(TypedDict, total=False):
     request_id: str
 
 
-class Operations:
+class Operations(ABC):
     """Reads and writes on Python objects that JSON can carry: tuples come back as lists.
 
     Writes are durable here when they return. All methods may be called from any thread, and raise the errors of
@@ -72,16 +73,17 @@ class Operations:
     wait_seconds = 5.0
 
     @property
+    @abstractmethod
     def _access(self) -> Access:
-        raise NotImplementedError
+        """The open replica."""
 
+    @abstractmethod
     def _context(self) -> VectorClock:
         """What must be applied here first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _seen(self, clock: VectorClock) -> None:
         """What the caller has seen now."""
-        raise NotImplementedError
 
     # --------------------------------------------------------------------------------------- keys
 
