@@ -143,7 +143,6 @@ class Watch:
         self._wants_state = wants_state
         self._lock = threading.RLock()
         self._state: StateReading | None = None
-        self._state_until = 0.0
         self._too_late: threading.Timer | None = None
         self._pending: deque[tuple[WatchEvent, VectorClock | None]] = deque()
         self._told = position
