@@ -55,6 +55,7 @@ from client.errors import (
     UnreachableError,
     UsageError,
 )
+from client.node_events import EventPage, NodeEvent
 from client.operations import DeleteOp, IncrOp, Operation, PutOp, SAddOp, SRemOp
 from client.requests import WriteOptions
 from client.session import Session
@@ -78,6 +79,7 @@ __all__ = [
     "Cut",
     "DeleteOp",
     "DiskFullError",
+    "EventPage",
     "ForeignContextError",
     "Healing",
     "HeldWrite",
@@ -91,6 +93,7 @@ __all__ = [
     "MemberRemoved",
     "Members",
     "NoNodeCouldError",
+    "NodeEvent",
     "NodeStatus",
     "NotFoundError",
     "Operation",

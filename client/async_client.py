@@ -19,11 +19,12 @@ from client.cluster import DEFAULT_TIMEOUT_SECONDS, Cluster
 from client.steps import run_async
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from client.answers import CausalBuffer, MemberRemoved, Members, NodeStatus
     from client.causal_token import CausalToken
     from client.cluster import Reply
+    from client.node_events import EventPage
     from client.protocol import Request
     from client.steps import Steps
 
@@ -42,7 +43,7 @@ class AsyncClient:
     ) -> None:
         self.cluster = Cluster(urls, timeout_seconds)
         self.urls = self.cluster.urls
-        self.link = AsyncLink(proxy=proxy)
+        self.link = AsyncLink(self.urls, proxy=proxy)
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,6 +75,10 @@ class AsyncClient:
         """As `Client.remove_member`."""
         return await self._run(self.cluster.remove_member(node, force=force, ask=ask))
 
+    async def events(self, node: str, *, since: str | None = None, limit: int | None = None) -> EventPage:
+        """As `Client.events`."""
+        return await self._run(self.cluster.exchange(requests.events(since, limit), node=node))
+
     async def url_of(self, node: str) -> str:
         """As `Client.url_of`."""
         return await self._run(self.cluster.url_of(node))
@@ -85,6 +90,12 @@ class AsyncClient:
     async def buffer_of_all(self) -> list[Reply[CausalBuffer]]:
         """As `Client.buffer_of_all`."""
         return await self._run(self.cluster.ask_all(requests.BUFFER))
+
+    async def events_of_all(
+        self, since: Mapping[str, str] | None = None, *, limit: int | None = None, urls: Iterable[str] | None = None
+    ) -> list[Reply[EventPage]]:
+        """As `Client.events_of_all`."""
+        return await self._run(self.cluster.events_of_all(since or {}, limit, urls))
 
     async def exchange(self, request: Request[ResultT], *, node: str | None = None) -> ResultT:
         """As `Client.exchange`."""

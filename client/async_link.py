@@ -13,16 +13,16 @@ from client.protocol import OK
 from client.steps import OpenStream, Pause, ReadStream, Send, SendAll, Step, StreamClosedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from client.protocol import RawAnswer
 
 
 class AsyncLink:
-    """Connections to the nodes, for one event loop. Raises ConfigurationError for a malformed proxy."""
+    """Connections to nodes at ``urls``, for one event loop. Raises ConfigurationError for a malformed proxy."""
 
-    def __init__(self, *, proxy: str | None = None) -> None:
-        settings = HttpSettings(proxy)
+    def __init__(self, urls: Iterable[str], *, proxy: str | None = None) -> None:
+        settings = HttpSettings(urls, proxy)
         self._calls = httpx.AsyncClient(**settings.calls)
         self._streams = httpx.AsyncClient(**settings.streams)
 

@@ -16,11 +16,12 @@ from client.session import Session
 from client.steps import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from client.answers import CausalBuffer, MemberRemoved, Members, NodeStatus
     from client.causal_token import CausalToken
     from client.cluster import Reply
+    from client.node_events import EventPage
     from client.protocol import Request
     from client.steps import Steps
 
@@ -46,7 +47,7 @@ class Client:
     ) -> None:
         self.cluster = Cluster(urls, timeout_seconds)
         self.urls = self.cluster.urls
-        self.link = Link(proxy=proxy)
+        self.link = Link(self.urls, proxy=proxy)
 
     def __enter__(self) -> Self:
         return self
@@ -65,8 +66,8 @@ class Client:
         """
         return Session(self.cluster, self.link, token)
 
-    # Status, buffer and members are for operators and belong to no session: who looks at a node's clock during a
-    # partition must not make later reads wait for everything that the clock counts.
+    # Status, buffer, members and events are for operators and belong to no session: who looks at a node's clock during
+    # a partition must not make later reads wait for everything that the clock counts.
 
     def status(self, node: str) -> NodeStatus:
         """Ask the node of that name how it is. Raises ClusterError, UnknownNodeError."""
@@ -89,6 +90,15 @@ class Client:
         """
         return self._run(self.cluster.remove_member(node, force=force, ask=ask))
 
+    def events(self, node: str, *, since: str | None = None, limit: int | None = None) -> EventPage:
+        """Ask the node of that name what happened to writes there: a page of at most ``limit`` events.
+
+        1000 by default, 10 000 at most. It begins behind ``since``, the ``next`` of an earlier page, else with the
+        oldest event that the node keeps.
+        Raises InvalidRequestError, ClusterError, UnknownNodeError.
+        """
+        return self._run(self.cluster.exchange(requests.events(since, limit), node=node))
+
     def url_of(self, node: str) -> str:
         """Find the address of the node of that name. Raises UnreachableError, UnknownNodeError."""
         return self._run(self.cluster.url_of(node))
@@ -100,6 +110,15 @@ class Client:
     def buffer_of_all(self) -> list[Reply[CausalBuffer]]:
         """Ask every node once, at the same time, for the writes that it holds."""
         return self._run(self.cluster.ask_all(requests.BUFFER))
+
+    def events_of_all(
+        self, since: Mapping[str, str] | None = None, *, limit: int | None = None, urls: Iterable[str] | None = None
+    ) -> list[Reply[EventPage]]:
+        """Ask every node, or those at ``urls``, once, at the same time, for a page of its events.
+
+        ``since``: as for `events`, by address.
+        """
+        return self._run(self.cluster.events_of_all(since or {}, limit, urls))
 
     def exchange(self, request: Request[ResultT], *, node: str | None = None) -> ResultT:
         """Carry out any request, outside all sessions, at the named node, or at any; the base of what stands above.

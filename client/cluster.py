@@ -23,9 +23,10 @@ from client.nodes import Directory, check_urls, urls_from_environment
 from client.steps import OpenStream, Send, SendAll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from client.answers import MemberRemoved, NodeStatus
+    from client.node_events import EventPage
     from client.protocol import RawAnswer, Request
     from client.session_state import SessionState
     from client.steps import Steps
@@ -206,9 +207,20 @@ class Cluster:
 
     def ask_all(self, request: Request[AnswerT]) -> Steps[list[Reply[AnswerT]]]:
         """Ask every node once, at the same time, outside any session."""
-        sends = tuple(self._probe(url, request, self._probe_seconds) for url in self.urls)
+        return (yield from self.ask_each(dict.fromkeys(self.urls, request)))
+
+    def ask_each(self, by_url: Mapping[str, Request[AnswerT]]) -> Steps[list[Reply[AnswerT]]]:
+        """Ask each of these nodes its own question, all at the same time, outside any session."""
+        sends = tuple(self._probe(url, request, self._probe_seconds) for url, request in by_url.items())
         outcomes: list[RawAnswer | ClusterError] = yield SendAll(sends)
-        return [_reply(url, request, outcome) for url, outcome in zip(self.urls, outcomes, strict=True)]
+        return [_reply(send.url, by_url[send.url], outcome) for send, outcome in zip(sends, outcomes, strict=True)]
+
+    def events_of_all(
+        self, since: Mapping[str, str], limit: int | None, urls: Iterable[str] | None
+    ) -> Steps[list[Reply[EventPage]]]:
+        """Ask the nodes at these addresses, or all, for a page of events each, behind its position in ``since``."""
+        asked = self.urls if urls is None else urls
+        return (yield from self.ask_each({url: requests.events(since.get(url), limit) for url in asked}))
 
     def remove_member(self, node: str, *, force: bool, ask: str | None) -> Steps[MemberRemoved]:
         """Take a node out of the cluster; by default not asked of the one that goes."""

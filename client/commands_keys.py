@@ -42,11 +42,12 @@ def put(  # noqa: PLR0917  # typer passes parameters by name
 ) -> None:
     """Store VALUE under KEY. Put -- before a KEY or VALUE that begins with a dash.
 
-    With --if-vc or --if-absent it exits with 1, and changes nothing, when another version is there.
+    With --if-vc or --if-absent it exits with 1, and changes nothing, when another version is there. The node that is
+    asked decides alone: name it, since two nodes may each let one through.
 
     Example: python -m client put greeting hello --ack all --ack-timeout 10
 
-    Example: python -m client put lock mine --if-absent --ttl 30
+    Example: python -m client put job/7 mine --if-absent --ttl 30 --node node1
     """
     parsed = read_value(value, value_type)
     version = read_clock(if_vc)

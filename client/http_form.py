@@ -11,6 +11,7 @@ import ssl
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -18,7 +19,7 @@ from client.errors import AnswerLostError, ConfigurationError, UnexpectedAnswerE
 from client.protocol import CONTEXT_HEADER, WAIT_HEADER, RawAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from client.steps import Send
 
@@ -38,12 +39,12 @@ class HttpSettings:
     Raises ConfigurationError for a malformed ``proxy``.
     """
 
-    def __init__(self, proxy: str | None) -> None:
+    def __init__(self, urls: Iterable[str], proxy: str | None) -> None:
         try:
             common: dict[str, Any] = {
                 "trust_env": False,
                 "proxy": None if proxy is None else httpx.Proxy(proxy),
-                "verify": ssl.create_default_context(),
+                "verify": _authorities(urls),
                 "headers": {"Accept": "application/json", "User-Agent": "causalkv-client"},
             }
             pool = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
@@ -51,6 +52,15 @@ class HttpSettings:
             self.streams = {**common, "limits": httpx.Limits(max_connections=None, max_keepalive_connections=0)}
         except (ValueError, ImportError, httpx.InvalidURL):
             raise ConfigurationError("CAUSALKV_PROXY: use an address such as http://proxy.example:3128") from None
+
+
+def _authorities(urls: Iterable[str]) -> ssl.SSLContext:
+    """Who may vouch for nodes: the system's authorities, or nobody where no address asks for TLS.
+
+    To load them takes a tenth of the time that a command takes.
+    """
+    uses_tls = any(urlsplit(url).scheme == "https" for url in urls)
+    return ssl.create_default_context() if uses_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def arguments(send: Send) -> dict[str, Any]:

@@ -16,16 +16,19 @@ from client.protocol import OK
 from client.steps import OpenStream, Pause, ReadStream, Send, SendAll, Step, StreamClosedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from client.protocol import RawAnswer
 
 
 class Link:
-    """Connections to the nodes; safe to use from several threads. Raises ConfigurationError for a malformed proxy."""
+    """Connections to nodes at ``urls``; safe to use from several threads.
 
-    def __init__(self, *, proxy: str | None = None) -> None:
-        settings = HttpSettings(proxy)
+    Raises ConfigurationError for a malformed proxy.
+    """
+
+    def __init__(self, urls: Iterable[str], *, proxy: str | None = None) -> None:
+        settings = HttpSettings(urls, proxy)
         self._calls = httpx.Client(**settings.calls)
         self._streams = httpx.Client(**settings.streams)
 

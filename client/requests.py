@@ -11,6 +11,7 @@ import msgspec
 from client.answers import ACK_LEVELS, AckLevel, CausalBuffer, MemberRemoved, Members, NodeStatus, Value, Written
 from client.data_answers import CounterValue, Cut, Incremented, ScanPage, SetPage
 from client.errors import InvalidRequestError
+from client.node_events import EventPage
 from client.operations import IncrOp
 from client.protocol import Effect, Repetition, Request
 
@@ -200,6 +201,11 @@ def counter(key: str) -> Request[CounterValue]:
 def smembers(key: str, *, after: str | None, limit: int | None) -> Request[SetPage]:
     """Build the read of one page of a set; raises as `get`."""
     return Request("GET", "/set/get", SetPage, parameters=_parameters(key=key, after=after, limit=limit))
+
+
+def events(since: str | None, limit: int | None) -> Request[EventPage]:
+    """Build the read of one page of events; raises as `get`."""
+    return Request("GET", "/events", EventPage, parameters=_parameters(since=since, limit=limit))
 
 
 def watch(prefix: str, *, initial: bool, last_event_id: str | None) -> Request[None]:

@@ -14,12 +14,17 @@ from infra import debian, docker_engine
 from infra.errors import BrokerNotFoundError, InfrastructureError
 from infra.ports import MANAGEMENT_PORT, broker_answers, is_free
 from infra.private_broker import PrivateBroker, find_server
+from node.broker_address import with_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from infra.broker_users import BrokerUsers
+
 AMQP_URL_VARIABLE = "CAUSALKV_AMQP_URL"
+TRUSTED_USERS_VARIABLE = "CAUSALKV_TRUSTED_BROKER_USERS"
+AMQP_PASSWORD_VARIABLE = "CAUSALKV_AMQP_PASSWORD"  # noqa: S105  # a name, not a password
 CLUSTER_VARIABLE = "CAUSALKV_CLUSTER"
 DEFAULT_CLUSTER = "causalkv"
 MEMORY_URL = "memory://"
@@ -29,7 +34,9 @@ MEMORY_URL = "memory://"
 class Broker:
     """A broker that is up: how nodes reach it, where a person looks at it, how to end it.
 
-    ``cluster`` is the prefix of exchange and queue names on it; ``stop`` ends only what was started here.
+    ``cluster`` is the prefix of exchange and queue names on it; ``stop`` ends only what was started here. ``users``:
+    where the broker serves this cluster alone, each node has a user of its own there, and ``amqp_url`` is the
+    administrator's.
     """
 
     description: str
@@ -37,11 +44,25 @@ class Broker:
     management: str | None
     cluster: str
     stop: Callable[[], None]
+    users: BrokerUsers | None = None
 
     @property
     def is_memory(self) -> bool:
         """Whether this is the in-process fanout, which needs all nodes in one process."""
         return self.amqp_url == MEMORY_URL
+
+    def environment_of(self, node: str) -> dict[str, str]:
+        """How this node is told to reach it."""
+        if self.users is None:
+            return {AMQP_URL_VARIABLE: self.amqp_url}
+        parts = urlsplit(self.amqp_url)
+        host = parts.netloc.rpartition("@")[2]
+        return {
+            AMQP_URL_VARIABLE: parts._replace(netloc=f"{node}@{host}").geturl(),
+            AMQP_PASSWORD_VARIABLE: self.users.passwords[node],
+            # A data folder that is kept may hold messages from before each node had a user of its own.
+            TRUSTED_USERS_VARIABLE: self.users.administrator,
+        }
 
 
 def find_broker(directory: Path, *, data_is_kept: bool, say: Callable[[str], None]) -> Broker:
@@ -79,29 +100,35 @@ def find_broker(directory: Path, *, data_is_kept: bool, say: Callable[[str], Non
 def start_private(directory: Path) -> Broker:
     """Start an installed RabbitMQ privately, with its data in ``directory``."""
     broker = PrivateBroker(
-        directory / "broker", management=True, management_port=MANAGEMENT_PORT if is_free(MANAGEMENT_PORT) else None
+        directory / "broker",
+        management=True,
+        cluster=_cluster_name(),
+        management_port=MANAGEMENT_PORT if is_free(MANAGEMENT_PORT) else None,
     )
     broker.start()
-    return Broker(
-        description=f"RabbitMQ, started for this cluster (log: {broker.log_file})",
-        amqp_url=broker.amqp_url,
-        management=f"{broker.management_url} (user {broker.user}, password {broker.password})",
-        cluster=_cluster_name(),
-        stop=broker.stop,
-    )
+    return _own(broker, f"RabbitMQ, started for this cluster (log: {broker.log_file})")
 
 
 def start_in_docker(directory: Path, *, data_is_kept: bool) -> Broker:
     """Start RabbitMQ in a container; a volume named after ``directory`` keeps its data when wanted."""
     name = hashlib.sha256(str(directory.absolute()).encode()).hexdigest()[:12]
-    broker = docker_engine.DockerBroker(volume=f"causalkv-demo-{name}" if data_is_kept else None)
+    broker = docker_engine.DockerBroker(
+        cluster=_cluster_name(), volume=f"causalkv-demo-{name}" if data_is_kept else None
+    )
     broker.start()
+    return _own(broker, f"RabbitMQ in the Docker container {broker.name}")
+
+
+def _own(broker: PrivateBroker | docker_engine.DockerBroker, description: str) -> Broker:
+    users = broker.users
     return Broker(
-        description=f"RabbitMQ in the Docker container {broker.name}",
+        description=description,
         amqp_url=broker.amqp_url,
-        management=f"{broker.management_url} (user {broker.user}, password {broker.password})",
+        management=f"{broker.management_url} (user {users.administrator}, password "
+        f"{users.passwords[users.administrator]})",
         cluster=_cluster_name(),
         stop=broker.stop,
+        users=users,
     )
 
 
@@ -114,7 +141,12 @@ def _given(url: str, directory: Path, *, data_is_kept: bool) -> Broker:
     if url.strip() == MEMORY_URL:
         return _memory()
     addresses = [part.strip() for part in url.split(",")]
-    shown = ", ".join(_without_password(address) for address in addresses)
+    try:
+        shown = ", ".join(_without_password(address) for address in addresses)
+    except ValueError:  # not quoted: the password may be in it
+        raise BrokerNotFoundError(
+            f"{AMQP_URL_VARIABLE} is no broker's address: use amqp://user:password@host:5672/%2F"
+        ) from None
     if not any(broker_answers(address) for address in addresses):
         raise BrokerNotFoundError(f"no broker answers at {shown}: start it, or unset {AMQP_URL_VARIABLE}")
 
@@ -127,6 +159,9 @@ def _given(url: str, directory: Path, *, data_is_kept: bool) -> Broker:
             # Imported here: only this way of four touches a broker that outlives the cluster.
             from infra.broker_cleanup import delete_cluster  # noqa: PLC0415  # reason above
 
+            password = os.environ.get(AMQP_PASSWORD_VARIABLE)
+            if password:
+                addresses = [with_password(address, password) for address in addresses]
             stop = partial(delete_cluster, addresses, cluster)
     return Broker(f"the broker at {shown} (from {AMQP_URL_VARIABLE})", url, None, cluster, stop)
 
@@ -147,7 +182,10 @@ def _kept_name(file: Path) -> str:
 
 
 def _without_password(url: str) -> str:
+    """An address to show. Raises ValueError when it is none."""
     parts = urlsplit(url)
+    if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
+        raise ValueError
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
 

@@ -1,7 +1,7 @@
-"""Installing RabbitMQ on a Debian-like system, without leaving a service behind.
+"""Installing packages on a Debian-like system, without leaving a service behind.
 
 Debian starts a service as soon as its package is installed, and again at every boot. Whoever runs a demo
-asked for neither, so the package's service is kept from starting and then disabled.
+asked for neither, so a service is kept from starting and then disabled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from infra.errors import InfrastructureError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGE = "rabbitmq-server"
+RABBITMQ = "rabbitmq-server"
+CHROMIUM = "chromium-headless-shell"
+PROMETHEUS = "prometheus"
+NGINX = "nginx-light"
 # Debian asks this program, when it exists, whether a package may start its service; 101 means no.
 POLICY_PROGRAM = Path("/usr/sbin/policy-rc.d")
 INSTALL_TIMEOUT_SECONDS = 900.0
@@ -33,20 +36,42 @@ def can_install() -> bool:
     return os.geteuid() == 0 and Path("/etc/debian_version").exists() and shutil.which("apt-get") is not None
 
 
-def install_rabbitmq() -> None:
-    """Install RabbitMQ from the system's packages.
+def install(package: str) -> None:
+    """Install a package of the system; a service that it brings is not started.
 
     Raises InfrastructureError with apt-get's last words.
     """
     with _no_services_started():
-        if not _apt_get("install", "--yes", "--no-install-recommends", PACKAGE):
+        if not _apt_get("install", "--yes", "--no-install-recommends", package):
             # Package lists are missing on a fresh machine, and stale on an old one.
             _apt_get("update")
-            if not _apt_get("install", "--yes", "--no-install-recommends", PACKAGE, loud=True):
-                raise InfrastructureError(f"apt-get could not install {PACKAGE}: see above")
+            if not _apt_get("install", "--yes", "--no-install-recommends", package, loud=True):
+                raise InfrastructureError(f"apt-get could not install {package}: see above")
+
+
+def install_rabbitmq() -> None:
+    """Install RabbitMQ. Raises InfrastructureError with apt-get's last words."""
+    install(RABBITMQ)
+    _disable("rabbitmq-server.service", "epmd.socket")
+
+
+def install_prometheus() -> None:
+    """Install Prometheus and promtool. Raises InfrastructureError with apt-get's last words."""
+    install(PROMETHEUS)
+    _disable("prometheus.service")
+
+
+def install_nginx() -> None:
+    """Install nginx. Raises InfrastructureError with apt-get's last words."""
+    install(NGINX)
+    _disable("nginx.service")
+
+
+def _disable(*units: str) -> None:
+    """Keep what a package brought from starting at boot."""
     if shutil.which("systemctl"):
         subprocess.run(
-            ["systemctl", "disable", "rabbitmq-server.service", "epmd.socket"],  # noqa: S607  # found just above
+            ["systemctl", "disable", *units],  # noqa: S607  # found just above
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=SYSTEMCTL_TIMEOUT_SECONDS,

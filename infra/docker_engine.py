@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from infra.broker_users import FOLDER, BrokerUsers
 from infra.errors import StartFailedError
 from infra.ports import LOOPBACK, MANAGEMENT_PORT, answers_http, free_port, is_free, speaks_amqp, wait_until
 
@@ -34,22 +35,23 @@ def compose_version() -> str | None:
 class DockerBroker:
     """RabbitMQ with its management UI in a container, on loopback ports.
 
+    It has the users of ``infra/rabbitmq/definitions.json``, with rights to what the cluster of this name has there.
     ``volume`` names a Docker volume that keeps the broker's data; without it they go with the container.
     """
 
-    def __init__(self, *, volume: str | None = None) -> None:
+    def __init__(self, *, cluster: str, volume: str | None = None) -> None:
         self.name = f"causalkv-demo-{secrets.token_hex(4)}"
+        self._cluster = cluster
         self._volume = volume
-        self.user = "causalkv"
-        # A volume keeps the password of the first start, so that one has to be known beforehand.
-        self.password = "causalkv" if volume else secrets.token_urlsafe(12)  # the port is on the loopback address
+        self.users = BrokerUsers.drawn("causalkv")
         self.amqp_port = free_port()
         self.management_port = MANAGEMENT_PORT if is_free(MANAGEMENT_PORT) else free_port()
 
     @property
     def amqp_url(self) -> str:
         """Address with credentials, as CAUSALKV_AMQP_URL takes it."""
-        return f"amqp://{self.user}:{self.password}@{LOOPBACK}:{self.amqp_port}/%2F"
+        user = self.users.administrator
+        return f"amqp://{user}:{self.users.passwords[user]}@{LOOPBACK}:{self.amqp_port}/%2F"
 
     @property
     def management_url(self) -> str:
@@ -61,9 +63,8 @@ class DockerBroker:
 
         Raises StartFailedError with what Docker says; no container is left then.
         """
-        settings = {"RABBITMQ_DEFAULT_USER": self.user, "RABBITMQ_DEFAULT_PASS": self.password}
         try:
-            self._run(settings)
+            self._run({**self.users.variables(), "CAUSALKV_CLUSTER": self._cluster})
             wait_until(self._is_ready, READY_TIMEOUT_SECONDS, f"RabbitMQ in the container {self.name}")
         except BaseException:
             self.stop()
@@ -83,8 +84,13 @@ class DockerBroker:
         command += ["--publish", f"{LOOPBACK}:{self.management_port}:15672"]
         if self._volume:
             command += ["--volume", f"{self._volume}:/var/lib/rabbitmq"]
+        # As in docker-compose.yml.
+        command += ["--volume", f"{FOLDER}:/etc/causalkv:ro", "--tmpfs", "/run/causalkv"]
+        command += ["--volume", f"{FOLDER}/add-node:/usr/local/bin/add-node:ro"]
+        command += ["--volume", f"{FOLDER}/rabbitmq.conf:/etc/rabbitmq/conf.d/30-causalkv.conf:ro"]
+        command += ["--entrypoint", "sh", IMAGE, "/etc/causalkv/start"]
         try:
-            done = _docker(*command, IMAGE, timeout_seconds=RUN_TIMEOUT_SECONDS)
+            done = _docker(*command, timeout_seconds=RUN_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             raise StartFailedError(f"docker run {IMAGE} did not end within {RUN_TIMEOUT_SECONDS:.0f} s") from None
         if done.returncode != 0:

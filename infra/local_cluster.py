@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from infra.errors import StartFailedError
-from infra.ports import LOOPBACK, POLL_SECONDS
+from infra.ports import LOOPBACK, NO_TLS, POLL_SECONDS
 from infra.processes import kill_group
 
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ class NodeProcess:
 
     def log_tail(self) -> str:
         """The last lines of its log."""
-        if not self.log_file.exists():
-            return ""
-        lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-LOG_TAIL_LINES:])
+        return end_of_log(self.log_file)
 
 
 class LocalCluster:
@@ -84,7 +81,7 @@ class LocalCluster:
         if broker.is_memory:
             self.processes = [self._all_in_one(directory, base_port, common)]
         else:
-            self.processes = [self._single(directory, node, common) for node in NODE_IDS]
+            self.processes = [self._single(directory, node, common | broker.environment_of(node)) for node in NODE_IDS]
 
     def start(self) -> None:
         """Start all nodes and wait until each is ready to serve.
@@ -94,7 +91,7 @@ class LocalCluster:
         for process in self.processes:
             process.start()
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
-        with httpx.Client(timeout=2.0, trust_env=False) as client:
+        with httpx.Client(timeout=2.0, trust_env=False, verify=NO_TLS) as client:
             for process, url in self._waited_for():
                 while not _is_ready(client, url):
                     _check(process, deadline)
@@ -130,6 +127,14 @@ class LocalCluster:
         command = [sys.executable, "-m", "node.in_process_cluster", "--base-port", str(base_port)]
         command += ["--data-dir", str(directory)]
         return NodeProcess("nodes", command, common, list(self.urls.values()), directory / "nodes.log")
+
+
+def end_of_log(file: Path) -> str:
+    """The last lines of a log; nothing when there is none."""
+    if not file.exists():
+        return ""
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-LOG_TAIL_LINES:])
 
 
 def ports_of(base_port: int) -> dict[str, int]:

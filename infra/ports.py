@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import ssl
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,6 +24,10 @@ POLL_SECONDS = 0.1
 # Linux gives connections ports from 32 768 on.
 OWN_PORTS = range(16_000, 32_000)
 DRAWS = 100
+_given: set[int] = set()
+# For httpx where all is plain HTTP: without it each client loads the authorities of the whole web, which takes longer
+# than what it is to ask.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 
 
@@ -30,11 +35,12 @@ def free_port() -> int:
     """A port that nobody listens on now.
 
     Nothing holds it until the caller binds it. It is drawn below the ports that the kernel gives to connections, which
-    would take it in between on a busy machine.
+    would take it in between on a busy machine, and given to nobody else in this process.
     """
     for _ in range(DRAWS):
         port = secrets.choice(OWN_PORTS)
-        if is_free(port):
+        if port not in _given and is_free(port):
+            _given.add(port)
             return port
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((LOOPBACK, 0))
@@ -85,7 +91,7 @@ def speaks_amqp(host: str, port: int, timeout_seconds: float = 1.0) -> bool:
 def answers_http(url: str) -> bool:
     """Whether a page is there."""
     try:
-        return httpx.get(url, timeout=1.0, trust_env=False).is_success
+        return httpx.get(url, timeout=1.0, trust_env=False, verify=NO_TLS).is_success
     except httpx.HTTPError:
         return False
 

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from infra.broker_users import BrokerUsers
 from infra.errors import BrokerNotFoundError, InfrastructureError, StartFailedError
 from infra.ports import LOOPBACK, accepts_connections, answers_http, free_port, speaks_amqp
 from infra.processes import kill_group
@@ -48,7 +49,8 @@ class PrivateBroker:
     """One private RabbitMQ server; may be stopped or killed and started again with its data and ports.
 
     ``directory`` holds data, settings and logs, and is the caller's to remove. ``management`` turns on the
-    management UI. Ports not given are free ones. Usable as a context manager.
+    management UI. With ``cluster`` it has, besides its administrator, the users of ``infra/rabbitmq/definitions.json``,
+    with rights to that cluster's exchanges and queues. Ports not given are free ones. Usable as a context manager.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class PrivateBroker:
         directory: Path,
         *,
         management: bool = False,
+        cluster: str | None = None,
         amqp_port: int | None = None,
         management_port: int | None = None,
     ) -> None:
@@ -71,6 +74,8 @@ class PrivateBroker:
         self._distribution_port = free_port()
         self.user = "causalkv"
         self.password = self._load_password()
+        self._cluster = cluster
+        self.users = BrokerUsers.kept_in(self._directory / "passwords.json", self.user, self.password)
         self._environment = self._write_configuration()
         self._epmd: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
@@ -78,7 +83,11 @@ class PrivateBroker:
     @property
     def amqp_url(self) -> str:
         """Address with credentials, as CAUSALKV_AMQP_URL takes it."""
-        return f"amqp://{self.user}:{self.password}@{LOOPBACK}:{self.amqp_port}/%2F"
+        return self.url_of(self.user)
+
+    def url_of(self, user: str) -> str:
+        """The same for another of its users."""
+        return f"amqp://{user}:{self.users.passwords[user]}@{LOOPBACK}:{self.amqp_port}/%2F"
 
     @property
     def management_url(self) -> str | None:
@@ -132,6 +141,11 @@ class PrivateBroker:
                 kill_group(process)
         self._server = self._epmd = None
 
+    @property
+    def commands(self) -> dict[str, str]:
+        """The environment in which ``rabbitmqctl`` and its like are found, and mean this broker."""
+        return self._environment | {"PATH": os.pathsep.join((str(self._scripts), self._environment["PATH"]))}
+
     def ctl(self, *arguments: str, timeout_seconds: float = 60.0) -> str:
         """What ``rabbitmqctl`` prints for these arguments, e.g. ``ctl("list_queues", "name")``.
 
@@ -170,21 +184,31 @@ class PrivateBroker:
             file.write_text(secrets.token_urlsafe(12), encoding="ascii")
         return file.read_text(encoding="ascii")
 
+    def _user_settings(self) -> list[str]:
+        if self._cluster is None:
+            return [
+                f"default_user = {self.user}",
+                f"default_pass = {self.password}",
+                "default_user_tags.administrator = true",
+            ]
+        definitions = self._directory / "definitions.json"
+        definitions.touch(mode=0o600)
+        definitions.write_text(self.users.definitions(self._cluster), encoding="utf-8")
+        return [f"load_definitions = {definitions}"]
+
     def _write_configuration(self) -> dict[str, str]:
         """Write the settings files; return the environment that makes all of RabbitMQ's scripts use them."""
         folder = self._directory
         lines = [
             f"listeners.tcp.default = {LOOPBACK}:{self.amqp_port}",
-            f"default_user = {self.user}",
-            f"default_pass = {self.password}",
-            "default_user_tags.administrator = true",
             "log.file.level = info",
+            *self._user_settings(),
         ]
         if self.management_port:
             lines += [f"management.tcp.ip = {LOOPBACK}", f"management.tcp.port = {self.management_port}"]
         configuration = folder / "rabbitmq.conf"
         configuration.touch(mode=0o600)
-        configuration.write_text("\n".join(lines) + "\n", encoding="ascii")
+        configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
         plugins = folder / "enabled_plugins"
         plugins.write_text("[rabbitmq_management].\n" if self.management_port else "[].\n", encoding="ascii")
         for name in ("conf.d", "log", "data"):

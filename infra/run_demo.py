@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import psutil
 import typer
 
+from infra.broker_users import LOOK
 from infra.brokers import find_broker
 from infra.errors import InfrastructureError, StartFailedError
 from infra.local_cluster import DEFAULT_BASE_PORT, NODE_IDS, PROJECT_ROOT, LocalCluster, ports_of
@@ -106,11 +107,13 @@ def _data_directory(data: Path | None, cleanup: ExitStack) -> Path:
 
 
 def _show_where_to_look(cluster: LocalCluster, broker: Broker) -> None:
-    lines = ["", "Where to look:"]
+    lines = ["", "Where to look:", f"  {'dashboard':<12} {next(iter(cluster.urls.values()))}"]
     lines += [f"  {node:<12} {url}/status" for node, url in cluster.urls.items()]
     lines += [f"  {'broker':<12} {broker.description}"]
     if broker.management:
         lines += [f"  {'management':<12} {broker.management}, exchange {broker.cluster}.writes"]
+    if broker.users:
+        lines += [f"  {'':<12} to look and change nothing: user {LOOK}, password {broker.users.passwords[LOOK]}"]
     lines += [f"  {'log':<12} {process.log_file}" for process in cluster.processes]
     _say("\n".join([*lines, ""]))
 

@@ -1,51 +1,10 @@
-"""``python -m node``: run one node until SIGTERM or SIGINT.
+"""``python -m node``: run one node; see ``process.py``."""
 
-Exit codes: 0 stopped, 1 the data directory was refused or failed, 2 the configuration is wrong.
-"""
-
-from __future__ import annotations
-
-import signal
+import gc
 import sys
-import threading
-from typing import TYPE_CHECKING
-
-from node.errors import CausalKVError, ConfigurationError
-from node.logs import configure_logging
-from node.node import Node
-from node.settings import load_settings
-
-if TYPE_CHECKING:
-    from types import FrameType
-
-
-def main() -> int:
-    """Run a node; returns the exit code."""
-    ended = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    try:
-        settings = load_settings(sys.argv[1:])
-        configure_logging(level=settings.log_level, form=settings.log_format, node_id=settings.node_id)
-        node = Node(settings, ended)
-        node.start()
-    except ConfigurationError as error:
-        return _refuse(error, 2)
-    except CausalKVError as error:
-        return _refuse(error, 1)
-    ended.wait()
-    node.stop()
-    return 0 if node.failure is None else _refuse(node.failure, 1)
-
-
-def _refuse(error: CausalKVError, exit_code: int) -> int:
-    sys.stderr.write(f"causalkv: {error}\n")
-    return exit_code
-
 
 if __name__ == "__main__":
+    gc.disable()  # until the node runs: in what a start makes there is no garbage, and much to look through
+    from node.process import main
+
     sys.exit(main())

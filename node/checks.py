@@ -22,6 +22,7 @@ OPERATIONS_MAX = 1000
 MEMBERS_MAX = 1000
 """Members in one operation."""
 _SHOWN_CHARACTERS_MAX = 80
+_NUMBERS_THAT_ARE_KEPT = "up to 4300 digits and 1.8e308 every reader holds, beyond that send a text"
 
 
 def check_key(key: str) -> str:
@@ -53,7 +54,8 @@ def check_value(raw: msgspec.Raw, max_bytes: int) -> bytes:
     try:
         decoded = msgspec.json.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequestError(f"the value is not right: {said(error)}: send JSON in UTF-8") from None
+        right = _NUMBERS_THAT_ARE_KEPT if "out of range" in str(error) else "send JSON in UTF-8"
+        raise InvalidRequestError(f"the value is not right: {said(error)}: {right}") from None
     _check_nesting(value, decoded)
     refuse_names_given_twice(value)
     return value

@@ -12,6 +12,11 @@ def wall_ms() -> int:
     return max(0, time.time_ns() // 1_000_000 + _offset_ms)
 
 
+def exact_wall_ms() -> float:
+    """The wall clock with fractions of a millisecond, as exact as the system tells it."""
+    return max(0.0, round(time.time_ns() / 1_000_000 + _offset_ms, 3))
+
+
 def steady_ms() -> int:
     """A clock of this process alone that never goes back, in milliseconds."""
     return time.monotonic_ns() // 1_000_000

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from node.healing import Healing
     from node.joining import Joining
     from node.members_report import MemberReport
-    from node.metrics import HealingMetrics
 
 
 class ClusterView:
@@ -31,7 +30,6 @@ class ClusterView:
         joining: Joining,
         decoding: Decoding,
         shown_clocks: ShownClocks,
-        metrics: HealingMetrics,
         skew_warn_seconds: float,
     ) -> None:
         self._node_id = node_id
@@ -40,7 +38,6 @@ class ClusterView:
         self._joining = joining
         self._decoding = decoding
         self._shown_clocks = shown_clocks
-        self._metrics = metrics
         self._skew_warn_seconds = skew_warn_seconds
         self._heard: set[str] = set()
         self._known_replicas: frozenset[str] = frozenset()
@@ -79,7 +76,6 @@ class ClusterView:
         for member in self.members:
             if member.clock_ahead_seconds is None or member.node == self._node_id:
                 continue
-            self._metrics.peer_wall_ahead(member.node, member.clock_ahead_seconds)
             if member.alive and abs(member.clock_ahead_seconds) > self._skew_warn_seconds:
                 self._healing.clock_skew(member.node, member.clock_ahead_seconds)
 
@@ -96,7 +92,7 @@ class ClusterView:
     def members_changed(self, nodes: Sequence[str]) -> None:
         """The members are now these."""
         self._shown_clocks.members_are(nodes)
-        self._decoding.node_users = frozenset(nodes)
+        self._decoding.senders = self._decoding.senders.with_members(nodes)
 
     # ----------------------------------------------------------------------- from any thread
 

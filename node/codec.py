@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from node.core.dot import Dot, is_replica_id, node_id_of
+from node.core.dot import Dot, is_replica_id
 from node.core.hybrid_clock import COUNTER_MAX, PHYSICAL_MS_MAX, HybridTimestamp
 from node.core.vector_clock import VectorClock
 from node.core.write import Write
 from node.errors import MessageRejectedError
 from node.operation_codec import OPERATIONS_MAX, Seq, WireOperation, from_wire, to_wire
+from node.senders import ANYBODY
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Sequence
+
+    from node.senders import SenderRule
 
 FORMAT = 3
 # Format 1 had no hello; 1 and 2 had only puts that last, and deletes.
@@ -141,14 +144,13 @@ def decode_write(encoded: bytes) -> Write:
     )
 
 
-def decode_message(body: bytes, *, user_id: str | None = None, node_users: Container[str] = frozenset()) -> list[Write]:
+def decode_message(body: bytes, *, user_id: str | None = None, senders: SenderRule = ANYBODY) -> list[Write]:
     """The writes that a message carries, in order.
 
-    ``user_id`` is the broker's proof of who published (None: no proof); ``node_users`` are the broker users that stand
-    for one node each. Raises MessageRejectedError when the body cannot be decoded, breaks a rule, or does not come
-    from the sender that it names.
+    ``user_id`` is the broker's proof of who published (None: no proof), and ``senders`` what it must be. Raises
+    MessageRejectedError when the body cannot be decoded, breaks a rule, or does not come from the sender that it names.
     """
-    message = _open_message(body, user_id, node_users)
+    message = _open_message(body, user_id, senders)
     entries = [bytes(raw) for raw in message.writes]
     for entry in entries:
         check_nesting(entry)
@@ -165,7 +167,7 @@ def decode_echo(
     last_seq: int,
     *,
     user_id: str | None = None,
-    node_users: Container[str] = frozenset(),
+    senders: SenderRule = ANYBODY,
 ) -> list[int] | None:
     """The sequence numbers in a message that ``replica`` sent itself.
 
@@ -173,7 +175,7 @@ def decode_echo(
     A third of what a node receives are its own writes: to drop them, their names are enough. Raises
     MessageRejectedError as ``decode_message`` does.
     """
-    message = _open_message(body, user_id, node_users)
+    message = _open_message(body, user_id, senders)
     if message.sender != replica:
         return None
     try:
@@ -189,38 +191,33 @@ def decode_echo(
     return seqs if max(seqs) <= last_seq else None
 
 
-def decode_hello(
-    body: bytes, *, user_id: str | None = None, node_users: Container[str] = frozenset()
-) -> tuple[str, str]:
+def decode_hello(body: bytes, *, user_id: str | None = None, senders: SenderRule = ANYBODY) -> tuple[str, str]:
     """Who says hello, and for which session of it. Raises MessageRejectedError."""
     try:
         hello = _decode_hello(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MessageRejectedError(_short(f"not a hello: {error}")) from None
-    _check_envelope(hello, user_id, node_users)
+    _check_envelope(hello, user_id, senders)
     return hello.sender, hello.hello
 
 
-def _open_message(body: bytes, user_id: str | None, node_users: Container[str]) -> _Message:
+def _open_message(body: bytes, user_id: str | None, senders: SenderRule) -> _Message:
     try:
         message = _decode_message(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MessageRejectedError(_short(f"not a causalkv message: {error}")) from None
-    _check_envelope(message, user_id, node_users)
+    _check_envelope(message, user_id, senders)
     return message
 
 
-def _check_envelope(message: _Message | _Hello, user_id: str | None, node_users: Container[str]) -> None:
+def _check_envelope(message: _Message | _Hello, user_id: str | None, senders: SenderRule) -> None:
     if message.format not in READABLE_FORMATS:
         raise MessageRejectedError(
             f"message format {message.format} is unknown here: this node reads formats "
             f"{', '.join(map(str, READABLE_FORMATS[:-1]))} and {READABLE_FORMATS[-1]}"
         )
     _check_replica_ids([message.sender])
-    # The broker checks user_id against the connection. Where each node has a broker user of its own name, nobody
-    # can speak for another node; a shared user (guest) proves nothing, and passes.
-    if user_id in node_users and user_id != node_id_of(message.sender):
-        raise MessageRejectedError(f"published by user {user_id}, but names {message.sender} as its sender")
+    senders.check(message.sender, user_id)
 
 
 def _short(reason: str) -> str:

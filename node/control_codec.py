@@ -24,13 +24,15 @@ from node.core.members import NODES_MAX
 from node.core.vector_clock import SequenceRange, VectorClock
 from node.errors import MessageRejectedError
 from node.operation_codec import Seq
+from node.senders import ANYBODY
 from node.snapshot_codec import decode_entries
 from node.transport.topology import is_node_id
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from node.core.write import Write
+    from node.senders import SenderRule
 
 FORMAT = 1
 RANGES_MAX = 64
@@ -159,10 +161,11 @@ def encode_snapshot_part(
 # --------------------------------------------------------------------------------------- decoding
 
 
-def decode_control(
-    body: bytes, *, user_id: str | None = None, node_users: Container[str] = frozenset()
-) -> ControlMessage:
-    """The message in a body. Raises MessageRejectedError when it breaks a rule."""
+def decode_control(body: bytes, *, user_id: str | None = None, senders: SenderRule = ANYBODY) -> ControlMessage:
+    """The message in a body.
+
+    Raises MessageRejectedError when it breaks a rule, or does not come from the sender that it names.
+    """
     try:
         wire = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -171,8 +174,7 @@ def decode_control(
         raise MessageRejectedError(f"control message of format {wire.format}: this node reads format {FORMAT}")
     _check(wire.sender)
     _check_node(node_id_of(wire.sender))
-    if user_id in node_users and user_id != node_id_of(wire.sender):
-        raise MessageRejectedError(f"published by user {user_id}, but names {wire.sender} as its sender")
+    senders.check(wire.sender, user_id)
     match wire:
         case _Clock():
             return _clock_told(wire)

@@ -29,11 +29,12 @@ from node.submission import Removal, Submission
 from node.transport.port import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from node.core.events import Event
     from node.core.replica import Replica
     from node.inbox import Item
+    from node.senders import SenderRule
 
 
 def _never(_node: str) -> bool:
@@ -41,11 +42,10 @@ def _never(_node: str) -> bool:
 
 
 class Decoding:
-    """Makes events; knows which broker users stand for one node each."""
+    """Makes events; knows who may speak for whom."""
 
-    def __init__(self, node_users: Iterable[str]) -> None:
-        self.node_users = frozenset(node_users)
-        """Where each node has a broker user of its own name, nobody can speak for another node."""
+    def __init__(self, senders: SenderRule) -> None:
+        self.senders = senders
         self.is_delayed: Callable[[str], bool] = _never
         """Whether writes of a node are held back on purpose: then repair must not bring them earlier."""
 
@@ -74,7 +74,7 @@ class Decoding:
         item.taken()
         delivery = item.delivery
         try:
-            message = decode_control(delivery.body, user_id=delivery.user_id, node_users=self.node_users)
+            message = decode_control(delivery.body, user_id=delivery.user_id, senders=self.senders)
         except MessageRejectedError as error:
             return Distrusted(delivery.user_id or "somebody", str(error))
         if isinstance(message, RepairGiven) and self.is_delayed(node_id_of(message.origin)):
@@ -88,7 +88,7 @@ class Decoding:
         # The message id is only a hint at the sender; what counts is checked in the message.
         message_id = delivery.message_id or ""
         if message_id.endswith(HELLO_SUFFIX):
-            who, session = decode_hello(delivery.body, user_id=delivery.user_id, node_users=self.node_users)
+            who, session = decode_hello(delivery.body, user_id=delivery.user_id, senders=self.senders)
             return HelloReceived(delivery, who, session)
         name = replica.replica
         if message_id.startswith(f"{name}:"):
@@ -97,9 +97,9 @@ class Decoding:
                 name,
                 replica.delivery.count(name),
                 user_id=delivery.user_id,
-                node_users=self.node_users,
+                senders=self.senders,
             )
             if seqs is not None:
                 return Echoed(delivery, Dot(name, seqs[-1]), len(seqs))
-        writes = decode_message(delivery.body, user_id=delivery.user_id, node_users=self.node_users)
+        writes = decode_message(delivery.body, user_id=delivery.user_id, senders=self.senders)
         return Received(delivery, writes, wall_ms())

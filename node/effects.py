@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from node import crash_points
 from node.ack_room import AckLevel, AckRoom
 from node.acknowledgements import AcknowledgementTracker
-from node.clocks import wall_ms
+from node.clocks import exact_wall_ms
 from node.codec import HELLO_SUFFIX, encode_hello, encode_message
 from node.core.dot import Dot, node_id_of
 from node.core.effects import (
     Accepted,
     Acknowledge,
     Applied,
+    ConflictArisen,
+    ConflictResolved,
     Dropped,
     HeldBack,
     Postponed,
@@ -29,6 +31,7 @@ from node.core.effects import (
 from node.core.events import AskEverybody, Confirmed
 from node.core.hybrid_clock import skew_ms
 from node.refusals import LIMITS, refusal
+from node.rejecting import Rejecting
 from node.transport.port import OutgoingMessage
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from node.core.write import Write
     from node.crash_points import CrashPoints
     from node.errors import CausalKVError
+    from node.event_log.recording import EventLog
     from node.healing import Healing
     from node.inbox import Item
     from node.metrics import NodeMetrics
@@ -86,6 +90,7 @@ class EffectRunner:
         gauges: Gauges,
         held_on_disk: Callable[[], int],
         ahead_max_ms: int,
+        event_log: EventLog | None = None,
     ) -> None:
         self._transport = transport
         self._healing = healing
@@ -97,6 +102,7 @@ class EffectRunner:
         self._gauges = gauges
         self._held_on_disk = held_on_disk
         self._ahead_max_ms = ahead_max_ms
+        self._event_log = event_log
         self._acknowledgements = AcknowledgementTracker()
         # The replica numbers its messages from 1; after a rebuild it starts again, and answers to
         # earlier messages must not be taken for answers to the new ones.
@@ -117,12 +123,14 @@ class EffectRunner:
             Accepted: self._accepted,
             Acknowledge: self._settle,
             Applied: self._applied,
+            ConflictArisen: self._conflict_arisen,
+            ConflictResolved: self._conflict_resolved,
             Dropped: self._dropped,
             HeldBack: self._held_back,
             Publish: self._publish,
             PublishConfirmed: self._confirmed,
             RefusedWrite: self._refused,
-            Reject: self._rejected,
+            Reject: Rejecting(transport, self._acknowledgements, metrics).reject,
             Postponed: self._postpone,
             Repeated: self._repeated,
             Resumed: self._resume,
@@ -155,7 +163,11 @@ class EffectRunner:
         self.position(replica)
         self._lag_samples_left = _LAG_SAMPLES_PER_COMMIT
         self._tally.clear()
-        self._now_ms = wall_ms()
+        now_ms = exact_wall_ms()
+        self._now_ms = int(now_ms)
+        if self._event_log is not None:
+            # First: who is answered finds the event of its write.
+            self._event_log.committed(effects, now_ms)
         self._story.begin()
         self._healing.began(replica)
         for effect in effects:
@@ -166,6 +178,11 @@ class EffectRunner:
             self.again(AskEverybody(self._awaited, self._now_ms))
             self._awaited = None
         self._count()
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a request waits, or soon will, until its write is safe beyond this disk."""
+        return self._ack_room.waiting_requests > 0
 
     @property
     def is_story_cut(self) -> bool:
@@ -182,6 +199,8 @@ class EffectRunner:
         metrics.writes_accepted(tally.pop("accepted", 0))
         metrics.dropped(tally.pop("duplicates", 0), own_echo=False)
         metrics.dropped(tally.pop("own echoes", 0), own_echo=True)
+        if tally:
+            metrics.conflicts(arisen=tally["conflicts arisen"], resolved=tally["conflicts resolved"])
         for replica, writes in self._applied_by_origin.items():
             metrics.applied(node_id_of(replica), writes)
         self._applied_by_origin.clear()
@@ -197,6 +216,14 @@ class EffectRunner:
     def _dropped(self, effect: Dropped) -> None:
         self._tally["own echoes" if effect.own_echo else "duplicates"] += effect.writes
 
+    def _conflict_arisen(self, effect: ConflictArisen) -> None:
+        self._tally["conflicts arisen"] += 1
+        self._story.conflict_arisen(effect.key, effect.dot)
+
+    def _conflict_resolved(self, effect: ConflictResolved) -> None:
+        self._tally["conflicts resolved"] += 1
+        self._story.conflict_resolved(effect.key, effect.dot)
+
     def _held_back(self, effect: HeldBack) -> None:
         self._metrics.held_back()
         self._story.delivered(effect.write)
@@ -205,12 +232,6 @@ class EffectRunner:
     def _confirmed(self, effect: PublishConfirmed) -> None:
         self._metrics.published(effect.last_seq - effect.first_seq + 1)
         self._story.published(effect.replica, effect.first_seq, effect.last_seq)
-
-    def _rejected(self, effect: Reject) -> None:
-        """Put a message that is not what it should be where operators look; the node goes on."""
-        self._metrics.rejected()
-        self._acknowledgements.leave_to_transport(effect.delivery.connection_epoch, effect.delivery.tag)
-        self._transport.reject(effect.delivery, effect.reason)
 
     def _accepted(self, effect: Accepted) -> None:
         self._tally["accepted"] += 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from node.ack_room import AckRoom
+from node.ages import Ages
 from node.clocks import steady_ms
 from node.cluster_view import ClusterView
 from node.core.naming import Start
@@ -29,6 +30,7 @@ from node.logs import get_logger
 from node.metrics import NodeMetrics
 from node.readiness import Readiness
 from node.replica_thread import ReplicaThread
+from node.senders import SenderRule
 from node.service import Counts, ReplicaService
 from node.snapshot_server import SnapshotServer
 from node.store import Store, identity
@@ -40,7 +42,9 @@ from node.waiting_room import WaitingRoom
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from node.core.replica import Replica
     from node.errors import CausalKVError
+    from node.event_log.recording import EventLog
     from node.settings import Settings
 
 STOP_SECONDS = 9.0
@@ -50,11 +54,18 @@ STOP_SECONDS = 9.0
 class Engine:
     """A running replica; ``start`` returns at once, ``stop`` when all is closed."""
 
-    def __init__(self, settings: Settings, ended: threading.Event | None = None, *, url: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ended: threading.Event | None = None,
+        *,
+        url: str = "",
+        event_log: EventLog | None = None,
+    ) -> None:
         """Open the data directory and build the parts; nothing runs yet.
 
         ``ended`` is set when the replica cannot go on and must be stopped; ``failure`` then says why. ``url``: where
-        clients reach it, empty when nowhere.
+        clients reach it, empty when nowhere. ``event_log`` records what happens to writes, for those who show it.
         Raises StoreError when the data directory is refused, ConfigurationError when settings contradict.
         """
         self.settings = settings
@@ -62,7 +73,12 @@ class Engine:
         self.ended = ended or threading.Event()
         self.unsafe = Unsafe.from_environment(os.environ)
         for what in self.unsafe.names:
-            get_logger("causalkv.node").critical("UNSAFE: for experiments only, never for data that matters", what=what)
+            get_logger("causalkv.node").critical(
+                "UNSAFE: for experiments only, never for data that matters",
+                node=settings.node_id,
+                what=what,
+                what_to_do="start it without CAUSALKV_UNSAFE_… variables, and without the data that it had with them",
+            )
         self._crash_points = CrashPoints.from_environment(os.environ) if settings.faults else CrashPoints()
         # Before the store: a configuration that is refused must not leave a data directory behind.
         self.transport = create_transport(settings)
@@ -70,24 +86,24 @@ class Engine:
             settings.data_path, cluster=settings.cluster, node=settings.node_id, max_bytes=settings.store_max_bytes
         )
         self.metrics = NodeMetrics(CollectorRegistry())
-        self.metrics.store_limit(settings.store_max_bytes)
         saved = self.store.load()
         members = [member.node for member in saved.members if member.is_member] or settings.nodes
         self.shown_clocks = ShownClocks(members)
         self._counts = Counts()
+        self._ages = Ages(self.store)
         self._waiting_room = WaitingRoom(
             saved.clock, settings.waiting_max_requests, lambda: self.metrics.limit_reached("waiting_max_requests")
         )
         self._ack_room = AckRoom(
             settings.ack_waiting_max_requests, lambda: self.metrics.limit_reached("ack_waiting_max_requests")
         )
-        self._decoding = Decoding(settings.nodes)
+        self._decoding = Decoding(_sender_rule(settings))
         self._joining = Joining(
             set(settings.nodes) - {settings.node_id},
             is_founding=settings.node_id in settings.nodes,
             is_new=self.store.is_new,
         )
-        self._create_replica(url)
+        self._create_replica(url, event_log)
         self._link = Link(self.metrics, self._caught_up, self._joining.asked, self._cluster.connected)
         self._readiness = Readiness(self._link, self._joining, self._cluster)
         self.faults = self._create_faults()
@@ -95,8 +111,9 @@ class Engine:
         if saved.members:
             self.transport.members_are(members)
         self.service = self._create_service()
+        self.metrics.watch(self.service)
 
-    def _create_replica(self, url: str) -> None:
+    def _create_replica(self, url: str, event_log: EventLog | None) -> None:
         """The replica's thread, and what it acts through."""
         settings = self.settings
         self._snapshots = SnapshotServer(self.store, self.transport.tell, self.metrics.healing.snapshot_parts_given.inc)
@@ -108,7 +125,6 @@ class Engine:
             joining=self._joining,
             decoding=self._decoding,
             shown_clocks=self.shown_clocks,
-            metrics=self.metrics.healing,
             skew_warn_seconds=settings.clock_skew_warn_seconds,
         )
         healing.listener = self._cluster
@@ -124,6 +140,7 @@ class Engine:
             gauges=self._counts,
             held_on_disk=self.store.held_count,
             ahead_max_ms=int(settings.clock_skew_warn_seconds * 1000),
+            event_log=event_log,
         )
         self.thread = ReplicaThread(
             self.store,
@@ -136,13 +153,14 @@ class Engine:
                 steady_ms=steady_ms(),
                 new_name=identity.new_name,
                 delivery=self.unsafe.delivery,
+                is_restored=settings.restored,
             ),
             effects=self._effects,
             metrics=self.metrics,
             crash_points=self._crash_points,
             decoding=self._decoding,
             commit_max_writes=settings.commit_max_writes,
-            ticked=self._cluster.refresh,
+            ticked=self._ticked,
             failed=self._failed,
         )
 
@@ -164,11 +182,17 @@ class Engine:
             ack_room=self._ack_room,
             shown_clocks=self.shown_clocks,
             counts=self._counts,
+            ages=self._ages,
+            count_reads=self.metrics.read,
             cluster=self._cluster,
             joining=self._joining,
             readiness=self._readiness,
             unsafe=self.unsafe,
         )
+
+    def _ticked(self, replica: Replica) -> None:
+        self._cluster.refresh(replica)
+        self._ages.refresh(replica)
 
     def _caught_up(self) -> None:
         self._readiness.backlog_is_in()
@@ -176,6 +200,10 @@ class Engine:
     def _failed(self, error: CausalKVError) -> None:
         self.failure = error
         self.ended.set()
+
+    def tell_answers(self, answered: Callable[[], None]) -> None:
+        """Call ``answered`` when all writes of a commit are answered, mostly on the replica's thread."""
+        self.thread.turned = answered
 
     def tell_commits(self, moved: Callable[[], None]) -> None:
         """Call ``moved`` after each commit, on the replica's thread, for which it must cost next to nothing."""
@@ -207,3 +235,19 @@ class Engine:
         """What is left in the outbox is safe on disk; publishing it now only saves the others a wait."""
         while self.service.outbox_count and self.service.broker_state == "connected" and time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+def _sender_rule(settings: Settings) -> SenderRule:
+    """A node that has a broker user of its own takes it that the others have one, too."""
+    rule = SenderRule(
+        frozenset(settings.nodes),
+        proof_required=settings.has_own_broker_user,
+        trusted_users=frozenset(settings.trusted_broker_users),
+    )
+    if rule.proof_required:
+        get_logger("causalkv.node").info(
+            "only messages are taken whose sender the broker vouches for: each node must publish as a broker user of "
+            "its own name",
+            trusted_as_well=sorted(rule.trusted_users),
+        )
+    return rule

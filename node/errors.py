@@ -34,6 +34,10 @@ class StoreRefusedError(StoreError):
     """The data directory is foreign, of another format, of another node, or damaged: not opened."""
 
 
+class StoreMisplacedError(StoreRefusedError):
+    """The data directory is no directory, foreign, or another node's: as a setting it ends the process with code 2."""
+
+
 class StoreLockedError(StoreError):
     """Another process has this data directory open."""
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = get_logger("causalkv.faults")
 
+END_FAULTS = 'nothing, in a lesson; else end them with POST /faults {"clear": true}, and start without CAUSALKV_FAULTS'
+
 DUPLICATE_AFTER_SECONDS = 0.2
 # First copies are bounded by the prefetch; second ones are acknowledged already, so by this.
 DUPLICATES_MAX = 1_000
@@ -143,7 +145,7 @@ class Faults:
                 set_wall_offset(change.wall_offset_seconds)
             if change.cut is not None:
                 self._cut(change.cut)
-        log.warning("faults on purpose were changed", **self.describe())
+        log.warning("faults on purpose were changed", **self.describe(), what_to_do=END_FAULTS)
 
     def is_delayed(self, node: str) -> bool:
         """Whether writes of a node arrive late now: then repair must not bring them earlier."""

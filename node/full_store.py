@@ -45,7 +45,11 @@ class FullStore:
         """A transaction over these did not fit: as ``put_off``, and from now on until ``retry_at``."""
         now = self._clock_seconds()
         if self._failed_at is None:
-            self._log.error("nothing can be written; reads go on", reason=str(error), what_to_do="free space")
+            self._log.error(
+                "nothing can be written; reads go on",
+                reason=str(error),
+                what_to_do="make room as the reason says; messages wait in the queue meanwhile, writers get 507",
+            )
         else:
             self._delay_seconds = min(2 * self._delay_seconds, RETRY_SECONDS[1])
         self._failed_at = now

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from node.control_codec import encode_control, encode_repair
 from node.core.control import ClockTold, HelloSeen, RepairWanted, SnapshotWanted
+from node.core.dot import node_id_of
 from node.core.effects import (
     Distrusted,
     GiveRepair,
@@ -29,6 +30,7 @@ from node.core.effects import (
     TwinSeen,
 )
 from node.core.hybrid_clock import skew_ms
+from node.few_reasons import FewReasons
 from node.logs import get_logger
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from node.core.replica import Replica
     from node.core.vector_clock import SequenceRange
     from node.core.write import Write
-    from node.metrics import HealingMetrics
+    from node.healing_metrics import HealingMetrics
     from node.snapshot_server import SnapshotServer
     from node.submission import Removal
     from node.transport.port import Transport
@@ -46,8 +48,7 @@ REPAIRS_REMEMBERED = 20
 # What goes on for long is said again so often.
 REMIND_SECONDS = 30.0
 SNAPSHOT_PROGRESS_SECONDS = 2.0
-# Of dropped control messages, reasons that are told in that time: a reason may quote what anybody sent.
-DROPPED_REASONS_MAX = 10
+KEYS_SHOWN = 5
 
 
 class HealingListener(Protocol):
@@ -79,8 +80,7 @@ class Healing:
         self._log = get_logger("causalkv.healing")
         self._replica = ""
         self._reminded_at: dict[str, float] = {}
-        self._dropped_since = -REMIND_SECONDS
-        self._dropped_reasons: set[str] = set()
+        self._dropped_reasons = FewReasons()
         self._repairs: deque[dict[str, Any]] = deque(maxlen=REPAIRS_REMEMBERED)
         self._snapshot: dict[str, Any] | None = None
         self._former: dict[str, str] | None = None
@@ -140,30 +140,48 @@ class Healing:
 
     def _distrusted(self, effect: Distrusted) -> None:
         self._metrics.control_dropped.inc()
-        now = time.monotonic()
-        if now - self._dropped_since >= REMIND_SECONDS:
-            self._dropped_since, self._dropped_reasons = now, set()
-        if effect.reason not in self._dropped_reasons and len(self._dropped_reasons) < DROPPED_REASONS_MAX:
-            self._dropped_reasons.add(effect.reason)
-            self._log.warning("a control message was dropped", sender=effect.sender, reason=effect.reason)
+        if self._dropped_reasons.is_news(effect.reason):
+            self._log.warning(
+                "a control message was dropped",
+                origin=node_id_of(effect.sender),
+                sender=effect.sender,
+                reason=effect.reason,
+                what_to_do="nothing, now and then; else see that all nodes understand each other's version, and who "
+                "else may write to the control exchange",
+            )
 
     # -------------------------------------------------------------------------------- repair
 
     def _repair_asked(self, effect: RepairAsked) -> None:
         self._metrics.repairs_asked.inc()
-        self._log.warning("writes are missing here, asking a peer for them", peer=effect.peer, **_named(effect.wanted))
+        self._log.warning(
+            "writes are missing here, asking a peer for them",
+            peer=effect.peer,
+            **_named(effect.wanted),
+            what_to_do="nothing, if 'missing writes came' follows; when it comes often, see who purges queues",
+        )
 
     def _repaired(self, effect: Repaired) -> None:
         self._metrics.repaired_writes.inc(len(effect.seqs))
         missing = _dots(effect.origin, effect.seqs)
         self._repairs.append({"missing": missing, "writes": len(effect.seqs), "from": effect.peer, "at": time.time()})
-        self._log.info("missing writes came", peer=effect.peer, missing=missing, writes=len(effect.seqs))
+        self._log.info(
+            "missing writes came",
+            peer=effect.peer,
+            origin=node_id_of(effect.origin),
+            missing=missing,
+            writes=len(effect.seqs),
+        )
 
     # ------------------------------------------------------------------------------ snapshots
 
     def _snapshot_begun(self, effect: SnapshotBegun) -> None:
         self._snapshot = {"from": effect.peer, "parts": 0, "keys": 0, "state": "taking"}
-        self._log.warning("history does not reach back to what is missing here: taking a snapshot", peer=effect.peer)
+        self._log.warning(
+            "history does not reach back to what is missing here: taking a snapshot",
+            peer=effect.peer,
+            what_to_do="nothing; if it comes while this node was not away for long, raise CAUSALKV_HISTORY_KEEP_WRITES",
+        )
 
     def _snapshot_staged(self, effect: SnapshotStaged) -> None:
         self._metrics.snapshot_parts_taken.inc()
@@ -198,6 +216,8 @@ class Healing:
             self._log.warning(
                 "a write is dated in the future: it wins over others until the clocks catch up",
                 dot=str(write.dot),
+                origin=node_id_of(write.dot.replica),
+                keys=list(write.keys)[:KEYS_SHOWN],
                 ahead_seconds=skew_ms(write.timestamp, now_ms) / 1000,
                 what_to_do="set the wall clocks of the nodes right, by NTP",
             )
@@ -227,7 +247,12 @@ class Healing:
         self._replica = effect.replica
         self._former = {"replica": effect.former, "reason": effect.reason}
         self._log.warning(
-            "this node writes under a new incarnation", former=effect.former, now=effect.replica, reason=effect.reason
+            "this node writes under a new incarnation",
+            former=effect.former,
+            now=effect.replica,
+            reason=effect.reason,
+            what_to_do="nothing, after a restart or a restored disk; else see whether a second process uses this "
+            "node's id or its data",
         )
 
     def _members_changed(self, effect: MembersChanged) -> None:
@@ -246,7 +271,8 @@ class Healing:
 
 
 def _named(wanted: RepairWanted) -> dict[str, Any]:
-    return {"missing": [_range(wanted.origin, each) for each in wanted.ranges]}
+    missing = [_range(wanted.origin, each) for each in wanted.ranges]
+    return {"origin": node_id_of(wanted.origin), "missing": missing}
 
 
 def _range(origin: str, dots: SequenceRange) -> str:

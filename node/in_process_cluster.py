@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from node import garbage
 from node.errors import CausalKVError, ConfigurationError
 from node.logs import configure_logging
 from node.node import Node
@@ -54,6 +55,7 @@ def _run(base_port: int, data_dir: Path, ended: threading.Event) -> int:
             node = Node(settings, ended)
             nodes.append(node)
             node.start()
+        garbage.look_seldom()
         ended.wait()
         failures = [node.failure for node in nodes if node.failure is not None]
         if failures:

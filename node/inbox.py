@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from node.core.events import AskEverybody, Confirmed, ControlUp, PublisherDown, PublisherUp, Tick
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from node.errors import CausalKVError
 
 _BYTES_PER_WRITE = 200
+# So long waits what can wait, unless something else comes: far less than anybody sees, longer than between two writes
+# of a busy client.
+PATIENCE_SECONDS = 0.005
 
 
 class AfterCommit(NamedTuple):
@@ -63,8 +67,10 @@ Item = (
 class Inbox:
     """All that waits for the replica's thread: any thread puts, that one takes."""
 
-    def __init__(self, commit_max_writes: int) -> None:
+    def __init__(self, commit_max_writes: int, can_wait: Callable[[Item], bool]) -> None:
+        """``can_wait`` is asked on the thread that takes: whether an item may wait for others (``patience.py``)."""
         self._commit_max_writes = commit_max_writes
+        self._can_wait = can_wait
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
 
     def __len__(self) -> int:
@@ -75,17 +81,26 @@ class Inbox:
         self._items.put(item)
 
     def take(self, wait_seconds: float) -> list[Item]:
-        """Everything that waits, up to the size of one transaction; waits so long for the first, and may be empty."""
+        """Everything that waits, up to the size of one transaction; may be empty.
+
+        Waits so long for the first item, and as long as all that is there can wait, a moment for others.
+        """
         items: list[Item] = []
         room = self._commit_max_writes
+        more_seconds = min(wait_seconds, PATIENCE_SECONDS)
         try:
             item = self._items.get(timeout=wait_seconds)
+            patient_until = time.monotonic() + more_seconds
             while True:
                 items.append(item)
                 room -= 1 + len(item.body) // _BYTES_PER_WRITE if isinstance(item, Delivery) else 1
                 if room <= 0:
                     return items
-                item = self._items.get_nowait()
+                if more_seconds and self._can_wait(item):
+                    more_seconds = max(0.0, patient_until - time.monotonic())
+                else:
+                    more_seconds = 0.0
+                item = self._items.get(timeout=more_seconds)
         except queue.Empty:
             return items
 

@@ -1,7 +1,7 @@
 """Whether a node has caught up with its peers since it started.
 
 It has when it holds all that its peers had when it first heard of them. Nobody to be heard, for a while: then it is as
-caught up as it can be, and serves (DESIGN I5); but a node that is not among the founding members joins a
+caught up as it can be, and serves: a node waits for nobody. But one that is not among the founding members joins a
 cluster that exists, and waits for it.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Asked at once, a peer answers within milliseconds, or, when it is busy, at its next turn.
 ALONE_SECONDS = 1.5
 OTHERS_SECONDS = 0.5
-# A node whose broker does not answer is as caught up as it can be: it serves (DESIGN I5).
+# A node whose broker does not answer is as caught up as it can be: it serves.
 BROKER_GRACE_SECONDS = 3.0
 
 

@@ -1,21 +1,27 @@
 """What a node counts and measures, for Prometheus.
 
-Plain methods, one for each thing that happens; the core knows nothing of it. Every label has a bounded set of
-values, whatever peers and clients send.
+Plain methods, one for each thing that happens; the core knows nothing of it. What can be asked at any time is asked at
+every scrape instead (``scraped_metrics.py``). Every label has a bounded set of values, whatever peers and clients send.
+docs/metrics.md lists them all, and a test compares it with a running node.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.process_collector import ProcessCollector
 
+from node.healing_metrics import HealingMetrics
+from node.scraped_metrics import ScrapedMetrics
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from prometheus_client import CollectorRegistry
+
+    from node.scraped_metrics import Watched
 
 _HTTP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _COMMIT_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -26,57 +32,22 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
 
 LABEL_VALUES_MAX = 256
 OTHER = "other"
+LIMITS = (
+    "ack_waiting_max_requests",
+    "control_messages",
+    "events_max_streams",
+    "http_max_connections",
+    "outbox_max_writes",
+    "requests_max_remembered",
+    "store_bytes",
+    "waiting_max_requests",
+    "watch_max_states",
+    "watch_max_watchers",
+)
+"""The limits that may refuse something; a counter that is there before it is needed can be seen to rise from 0."""
 
 
 Metric = TypeVar("Metric", bound=MetricWrapperBase)
-
-
-class Watched(Protocol):
-    """What is asked at every scrape; cheap, and from any thread."""
-
-    @property
-    def ready(self) -> tuple[bool, str]:
-        """Whether the node has caught up and serves."""
-
-    @property
-    def held_count(self) -> int:
-        """Writes in the causal buffer."""
-
-    @property
-    def outbox_count(self) -> int:
-        """Own writes that the broker has not confirmed."""
-
-    @property
-    def unconfirmed_messages(self) -> int:
-        """Messages on the wire that the broker has not confirmed."""
-
-    @property
-    def waiting_requests(self) -> int:
-        """Requests that wait for their causal context."""
-
-    @property
-    def ack_waiting_requests(self) -> int:
-        """Requests that wait for an acknowledgement level."""
-
-    @property
-    def control_unsent(self) -> int:
-        """Control messages that could not be sent."""
-
-    @property
-    def history_writes(self) -> int:
-        """Writes in history."""
-
-    @property
-    def missing_writes(self) -> int:
-        """Writes that others are known to have and this node lacks."""
-
-    @property
-    def members(self) -> Sequence[object]:
-        """The members of the cluster."""
-
-    @property
-    def store_used_bytes(self) -> int:
-        """Size of the local store."""
 
 
 class _Children(Generic[Metric]):
@@ -97,33 +68,6 @@ class _Children(Generic[Metric]):
             child = self._metric.labels(value)
             self._children[value] = child
         return child
-
-
-class HealingMetrics:
-    """What a node does to heal the cluster."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, text: str) -> Counter:
-            return Counter(f"causalkv_{name}", text, registry=registry)
-
-        self.repairs_asked = counter("repairs_asked", "Requests for missing writes that were sent to peers")
-        self.repaired_writes = counter("repaired_writes", "Missing writes that came from peers on request")
-        self.given_writes = counter("repair_given_writes", "Writes given to peers that missed them")
-        self.snapshot_parts_taken = counter("snapshot_parts_taken", "Parts of snapshots that came from peers")
-        self.snapshot_parts_given = counter("snapshot_parts_given", "Parts of snapshots given to peers")
-        self.snapshots_adopted = counter("snapshots_adopted", "Snapshots of peers that were merged")
-        self.control_dropped = counter("control_dropped", "Control messages dropped as not valid or not asked for")
-        self.twins_seen = counter("twins_seen", "Messages of another process under this node's id")
-        self.timestamps_ahead = counter("timestamps_ahead", "Writes dated too far in the future, sampled under load")
-        self._skew = _Children(
-            Gauge(
-                "causalkv_peer_wall_ahead_seconds", "How far a peer's wall clock is ahead", ["peer"], registry=registry
-            )
-        )
-
-    def peer_wall_ahead(self, peer: str, seconds: float) -> None:
-        """A peer told its wall clock."""
-        self._skew[peer].set(seconds)
 
 
 class NodeMetrics:
@@ -156,9 +100,12 @@ class NodeMetrics:
             "method",
             "status",
         )
-        reads = self._counter("reads", "Reads of a key, by whether it had a value", "result")
+        reads = self._counter("reads", "Keys, counters and sets read, by whether there was something", "result")
         self._hits, self._misses = reads.labels("hit"), reads.labels("miss")
-        self._limits = _Children(self._counter("limits_reached", "Times that a limit refused something", "limit"))
+        self._limits_reached = self._counter("limits_reached", "Times that a limit refused something", "limit")
+        self._limits = _Children(self._limits_reached)
+        for limit in LIMITS:
+            self._limits[limit].inc(0)
 
     def _declare_writes(self) -> None:
         self._writes_accepted = self._counter("writes_accepted", "Writes accepted from clients, durable here")
@@ -167,11 +114,14 @@ class NodeMetrics:
         self._own_echoes = self._counter("own_echoes", "Own writes that came back from the fanout")
         self._held_back = self._counter("writes_held_back", "Received writes that had to wait for others")
         self._held_seconds = self._histogram("held_seconds", "Time in the causal buffer until applied", _HELD_SECONDS)
+        text = "Times that a write left a key with several versions; what snapshots bring is not counted"
+        self._conflicts_arisen = self._counter("conflicts_arisen", text)
+        text = "Times that a write left one version or none of a key that had several"
+        self._conflicts_resolved = self._counter("conflicts_resolved", text)
         self._commit_items = self._histogram(
             "commit_items", "Writes, deliveries and answers in one commit", _COMMIT_ITEMS
         )
         self._commit_seconds = self._histogram("commit_seconds", "Time of one commit, sync included", _COMMIT_SECONDS)
-        self._store_limit = self._gauge("store_limit_bytes", "Size that the local store may grow to")
         text = "From acceptance at the origin, by its hybrid timestamp, to application here; sampled under load"
         self._lag = _Children(self._histogram("replication_lag_seconds", text, _LAG_SECONDS, "origin"))
         text = "How far the last write of an origin was ahead of the clock here; 0 when it was not"
@@ -186,30 +136,12 @@ class NodeMetrics:
         self._broker_blocked = self._gauge("broker_blocked", "1 when the broker takes no messages for now")
 
     def watch(self, service: Watched) -> None:
-        """Ask ``service`` for these at every scrape."""
-        gauges: list[tuple[str, str, Callable[[], float]]] = [
-            ("ready", "1 when caught up and serving", lambda: service.ready[0]),
-            ("held_writes", "Writes in the causal buffer", lambda: service.held_count),
-            ("outbox_writes", "Own writes that the broker has not confirmed", lambda: service.outbox_count),
-            ("unconfirmed_messages", "Messages on the wire to the broker", lambda: service.unconfirmed_messages),
-            ("waiting_requests", "Requests that wait for their causal context", lambda: service.waiting_requests),
-            (
-                "ack_waiting_requests",
-                "Requests that wait until their write is acknowledged further away",
-                lambda: service.ack_waiting_requests,
-            ),
-            (
-                "control_unsent_messages",
-                "Control messages dropped before they were sent, so far",
-                lambda: service.control_unsent,
-            ),
-            ("history_writes", "Writes kept in history, for repair", lambda: service.history_writes),
-            ("missing_writes", "Writes that others have and this node lacks", lambda: service.missing_writes),
-            ("members", "Members of the cluster, this node included", lambda: len(service.members)),
-            ("store_used_bytes", "Size of the local store", lambda: service.store_used_bytes),
-        ]
-        for name, text, value in gauges:
-            self._gauge(name, text).set_function(value)
+        """Ask ``service`` at every scrape."""
+        self.registry.register(ScrapedMetrics(service))
+
+    def ask(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Ask ``value`` for one more gauge at every scrape."""
+        self._gauge(name, text).set_function(value)
 
     # ------------------------------------------------------------------------------- requests
 
@@ -224,13 +156,23 @@ class NodeMetrics:
                 self._http[route, method, status] = child
         child.observe(seconds)
 
-    def read(self, *, hit: bool) -> None:
-        """A key was read."""
-        (self._hits if hit else self._misses).inc()
+    def read(self, *, hits: int = 0, misses: int = 0) -> None:
+        """Keys, counters or sets were read: so many that had something, and so many that had not."""
+        if hits:
+            self._hits.inc(hits)
+        if misses:
+            self._misses.inc(misses)
 
     def limit_reached(self, limit: str) -> None:
         """A limit of this node refused something; ``limit`` names it as the settings do."""
         self._limits[limit].inc()
+
+    @property
+    def limits_reached(self) -> dict[str, int]:
+        """How often each limit refused something since the start; limits that never did are left out."""
+        samples = (sample for metric in self._limits_reached.collect() for sample in metric.samples)
+        counts = {each.labels["limit"]: int(each.value) for each in samples if each.name.endswith("_total")}
+        return {limit: count for limit, count in counts.items() if count}
 
     # --------------------------------------------------------------------------------- writes
 
@@ -246,6 +188,11 @@ class NodeMetrics:
         """Received writes changed nothing: they were here already, or came from here."""
         (self._own_echoes if own_echo else self._duplicates).inc(writes)
 
+    def conflicts(self, *, arisen: int = 0, resolved: int = 0) -> None:
+        """Writes made so many keys have several versions, and ended that of so many."""
+        self._conflicts_arisen.inc(arisen)
+        self._conflicts_resolved.inc(resolved)
+
     def held_back(self) -> None:
         """A received write has to wait in the causal buffer."""
         self._held_back.inc()
@@ -258,10 +205,6 @@ class NodeMetrics:
         """A transaction over this many items was committed; ``seconds`` includes the sync."""
         self._commit_items.observe(items)
         self._commit_seconds.observe(seconds)
-
-    def store_limit(self, size_bytes: int) -> None:
-        """The local store may grow to this size."""
-        self._store_limit.set(size_bytes)
 
     def replication_lag(self, origin_node: str, seconds: float) -> None:
         """A write of another node was applied this long after its hybrid timestamp.

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from node.clocks import exact_wall_ms
 from node.engine import STOP_SECONDS, Engine
+from node.event_log.metrics import EventMetrics
+from node.event_log.recording import EventLog
+from node.event_log.streams import EventHub
+from node.event_log.telling import Hello, Teller
 from node.http.app import create_app
+from node.http.origins import MemberOrigins
 from node.http.server import HttpServer
 from node.watch.hub import WatchHub
 from node.watch.metrics import WatchMetrics
@@ -32,7 +38,8 @@ class Node:
         Raises StoreError when the data directory is refused, ConfigurationError when settings contradict.
         """
         self.settings = settings
-        self.engine = Engine(settings, ended, url=settings.public_url)
+        event_log = EventLog(settings.events_max)
+        self.engine = Engine(settings, ended, url=settings.public_url, event_log=event_log)
         self._log = structlog.get_logger("causalkv.node")
         self._watch_hub = WatchHub(
             self.engine.store,
@@ -43,7 +50,17 @@ class Node:
             limit_reached=self.metrics.limit_reached,
         )
         self.engine.tell_commits(self._watch_hub.moved)
+        self._teller = Teller(event_log, settings.node_id, lambda: self.service.replica, self.engine.shown_clocks)
+        self._event_hub = EventHub(
+            self._teller,
+            self._hello,
+            EventMetrics(self.metrics.registry),
+            max_streams=settings.events_max_streams,
+            limit_reached=self.metrics.limit_reached,
+        )
+        event_log.recorded = self._event_hub.recorded
         self._http = self._create_http()
+        self.engine.tell_answers(self._http.go_on)
 
     @property
     def service(self) -> ReplicaService:
@@ -60,11 +77,18 @@ class Node:
         """Why the node cannot go on."""
         return self.engine.failure
 
+    def _hello(self) -> Hello:
+        return self._teller.hello(self.service.clock, exact_wall_ms())
+
     def _create_http(self) -> HttpServer:
         settings = self.settings
+        origins = MemberOrigins(settings.public_url, lambda: self.service.members)
         app = create_app(
             self.service,
             watch_hub=self._watch_hub,
+            origins=origins,
+            teller=self._teller,
+            event_hub=self._event_hub,
             faults=self.engine.faults,
             metrics=self.metrics,
             value_max_bytes=settings.value_max_bytes,
@@ -79,7 +103,11 @@ class Node:
             max_connections=settings.http_max_connections,
             max_body_bytes=2 * settings.value_max_bytes + 65_536,
             limit_reached=self.metrics.limit_reached,
+            headers_for_origin=origins.headers,
         )
+        self.metrics.ask("http_connections", "Connections of clients that are open", lambda: server.connections)
+        text = "Requests that have arrived and wait for a worker"
+        self.metrics.ask("http_queued_requests", text, lambda: server.queued_requests)
         self.service.parking = server.parked
         self.service.stepping_out = server.stepped_out
         return server
@@ -88,6 +116,7 @@ class Node:
         """Serve HTTP and connect to the other nodes. Raises ConfigurationError when the port is taken."""
         self._http.start()
         self._watch_hub.start()
+        self._event_hub.start()
         self.engine.start()
         self._log.info(
             "started",
@@ -102,6 +131,7 @@ class Node:
         deadline = time.monotonic() + STOP_SECONDS
         self.service.stopping()
         lets_go = self._watch_hub.stop(1.0)
+        self._event_hub.stop(1.0)
         self._http.stop(max(0.1, (deadline - time.monotonic()) / 3))
-        self.engine.stop(deadline, is_left=lambda: lets_go)
+        self.engine.stop(deadline, is_left=lambda: lets_go and self._http.has_ended)
         self._log.info("stopped", outbox=self.service.outbox_count)

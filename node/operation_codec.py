@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Context, Decimal
 from typing import Annotated
 
 import msgspec
@@ -78,6 +80,25 @@ def canonical(text: bytes) -> str:
     Raises msgspec.DecodeError, UnicodeDecodeError, RecursionError.
     """
     return _encode_canonical(_decode_any(text)).decode()
+
+
+def exactly(text: bytes) -> str:
+    """As ``canonical``, but for comparing alone: two numbers that differ in any digit are different.
+
+    ``canonical`` holds numbers as programs do, which keep some 17 digits of a fraction.
+    """
+    return json.dumps(json.loads(text, parse_float=_exact_number), sort_keys=True, default=_marked)
+
+
+def _exact_number(text: str) -> float | Decimal:
+    exact, kept = Decimal(text), float(text)
+    return kept if Decimal(repr(kept)) == exact else exact
+
+
+def _marked(number: Decimal) -> str:
+    # Half of a surrogate pair stands in no value: so no text of a user looks like that.
+    digits = len(number.as_tuple().digits)
+    return f"\ud800{number.normalize(Context(prec=digits))}"
 
 
 def to_wire(operation: Operation) -> WireOperation:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from node import crash_points, expected_reads
 from node.clocks import steady_ms, wall_ms
+from node.core.dot import node_id_of
 from node.core.effects import Distrusted, Reject
 from node.core.events import (
     Confirmed,
@@ -30,7 +31,8 @@ from node.errors import (
 )
 from node.full_store import FullStore
 from node.inbox import AfterCommit, Inbox, Look, PublishRefused
-from node.logs import get_logger
+from node.logs import REPORT_IT, get_logger, speak_for
+from node.patience import can_wait
 from node.reopening import Reopening
 from node.submission import Removal, Submission
 from node.transport.port import Delivery
@@ -84,7 +86,10 @@ class ReplicaThread:
         self._ticked = ticked
         self._failed = failed
         self._tick_at = 0.0
-        self._inbox = Inbox(commit_max_writes)
+        self.turned: Callable[[], None] = _nothing
+        """Told when all is answered that one transaction answers; it must return at once."""
+        self._inbox = Inbox(commit_max_writes, self._can_wait)
+        self._window_messages = limits.publish_window_messages
         self._full = FullStore()
         self._reopening = Reopening()
         self._link_up = False
@@ -132,6 +137,7 @@ class ReplicaThread:
     # --------------------------------------------------------------------------- the own thread
 
     def _run(self) -> None:
+        speak_for(node_id_of(self._replica.replica))
         while not self._finished:
             items: list[Item] = []
             try:
@@ -142,8 +148,9 @@ class ReplicaThread:
             except CausalKVError as error:
                 self._give_up(items, error)
             except Exception as error:  # noqa: BLE001  # a thread that ends would stall the node in silence
-                self._log.exception("the replica failed by a fault of this program, please report it")
+                self._log.exception("the replica failed", what_to_do=REPORT_IT)
                 self._give_up(items, ReplicaFailedError(f"a fault of this program stopped the replica: {error!r}"))
+            self._tell_turned()
         self._ended = True
         self._turn_away()
         self._effects.finish_story()
@@ -155,6 +162,13 @@ class ReplicaThread:
         """Answer those who come when nobody takes from the inbox any more; on any thread."""
         self._inbox.turn_away(_is_stopping())
         self._effects.turn_away(_is_stopping())
+        self._tell_turned()
+
+    def _tell_turned(self) -> None:
+        try:
+            self.turned()
+        except Exception:  # noqa: BLE001  # others' answers are no reason to stall the node
+            self._log.exception("answers could not be passed on and are passed on later", what_to_do=REPORT_IT)
 
     def _take(self) -> list[Item]:
         """Everything that waits, up to the size of one transaction; blocks until there is something to do."""
@@ -174,6 +188,9 @@ class ReplicaThread:
         times = [at for at in (self._full.retry_at, self._reopening.at, self._tick_at) if at is not None]
         has_idle_work = bool(ticks) or (self._store.merges_snapshot and self._full.retry_at is None)
         return ticks + self._inbox.take(0.0 if has_idle_work else max(0.0, min(times) - now))
+
+    def _can_wait(self, item: Item) -> bool:
+        return can_wait(item, self._replica, self._window_messages, is_asked=self._effects.is_asked)
 
     def _carry_over(self) -> None:
         """Go on merging a snapshot, if one is being merged and there is room."""
@@ -272,12 +289,20 @@ class ReplicaThread:
     def _give_up(self, items: list[Item], error: CausalKVError) -> None:
         """The thread cannot go on: say so, answer everybody who waits, and stop the node."""
         self._stopping = self._finished = True
-        self._log.critical("the replica cannot go on; the node stops", reason=str(error))
+        self._log.critical(
+            "the replica cannot go on; the node stops",
+            reason=str(error),
+            what_to_do="start it again: what was acknowledged is on its disk; if it ends again, check that disk",
+        )
         # What was in the failed transaction may be on disk; what is in the inbox is not.
         for item in items:
             if isinstance(item, Submission | Removal):
                 item.fail(OutcomeUnknownError("this node failed: the write may have taken effect"))
         self._failed(error)
+
+
+def _nothing() -> None:
+    """Nobody listens."""
 
 
 def _tick() -> Tick:

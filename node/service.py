@@ -17,6 +17,7 @@ from node.errors import UnavailableError
 from node.held_report import held_reports
 from node.inbox import Look
 from node.reading import Reading
+from node.scraped_metrics import NodeInfo, WriteLimits
 from node.submission import Removal, Submission
 from node.unsafe import SAFE
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from node.ack_room import AckRoom
+    from node.ages import Ages
     from node.cluster_view import ClusterView
     from node.core.conditions import Condition
     from node.core.replica import Replica
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from node.link import BrokerState, Link
     from node.members_report import MemberReport
     from node.readiness import Readiness
+    from node.reading import CountsReads
     from node.replica_thread import ReplicaThread
     from node.settings import Settings
     from node.store import Store
@@ -77,6 +80,8 @@ class ReplicaService:
         ack_room: AckRoom,
         shown_clocks: ShownClocks,
         counts: Counts,
+        ages: Ages,
+        count_reads: CountsReads,
         cluster: ClusterView,
         joining: Joining,
         readiness: Readiness,
@@ -94,8 +99,9 @@ class ReplicaService:
         self._ack_room = ack_room
         self._shown_clocks = shown_clocks
         self._counts = counts
+        self.ages = ages
         self._cluster = cluster
-        self.reading = Reading(store, joining, self.wait_for)
+        self.reading = Reading(store, joining, self.wait_for, count_reads)
         self._readiness = readiness
         self._unsafe = unsafe
         self._started_at = time.monotonic()
@@ -136,6 +142,24 @@ class ReplicaService:
             if waiter is not None:
                 self._ack_room.leave(waiter)
 
+    def submit(
+        self,
+        operations: tuple[Operation, ...],
+        context: VectorClock,
+        *,
+        request_id: str = "",
+        condition: Condition | None = None,
+    ) -> Submission | None:
+        """Ask for a write as ``write`` does, without waiting for anything; None when it would have to wait first.
+
+        Whoever gets a submission must wait for its answer, for ``COMMIT_TIMEOUT_SECONDS`` at most.
+        """
+        if self._stopping or not context <= self._waiting_room.clock:
+            return None
+        submission = Submission(operations, context, None, request_id, condition)
+        self._thread.put(submission)
+        return submission
+
     def wait_for(self, context: VectorClock, wait_seconds: float) -> None:
         """Return when this node has applied ``context``; raises ContextNotReachedError, LimitReachedError."""
         if self._stopping:
@@ -153,6 +177,17 @@ class ReplicaService:
             removal.result(COMMIT_TIMEOUT_SECONDS)
 
     # -------------------------------------------------------------------------------- looking
+
+    @property
+    def info(self) -> NodeInfo:
+        """Who this node is."""
+        return NodeInfo(self.node_id, self._settings.cluster, self.replica)
+
+    @property
+    def write_limits(self) -> WriteLimits:
+        """What this node may hold of writes."""
+        settings = self._settings
+        return WriteLimits(settings.outbox_max_writes, settings.history_max_writes, settings.store_max_bytes)
 
     @property
     def replica(self) -> str:
@@ -173,6 +208,12 @@ class ReplicaService:
     def missing_writes(self) -> int:
         """Writes that others are known to have and this node lacks."""
         return self._cluster.missing_writes
+
+    @property
+    def conflict_keys(self) -> int:
+        """Keys that hold several versions. Raises StoreCorruptedError."""
+        with self._store.reader() as cut:
+            return cut.conflict_count()
 
     @property
     def history_writes(self) -> int:
@@ -280,5 +321,7 @@ class ReplicaService:
                 "requests_max_remembered": settings.requests_max_remembered,
                 "watch_max_watchers": settings.watch_max_watchers,
                 "watch_max_states": settings.watch_max_states,
+                "events_max": settings.events_max,
+                "events_max_streams": settings.events_max_streams,
             },
         }

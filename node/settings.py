@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from node.broker_address import user_of, with_password
 from node.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 ENVIRONMENT_PREFIX = "CAUSALKV_"
 NODE_ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 MIB = 1024 * 1024
+MEMORY_URL = "memory://"
+# A half of what a process can address (47 bits), of which the store maps its whole limit.
+MAPPED_MAX_BYTES = 2**46
+# Named in the surface that programs rely on, and not there yet: whoever sets it expects to be protected.
+TOKENS_FILE_VARIABLE = f"{ENVIRONMENT_PREFIX}TOKENS_FILE"
+# Fields whose value no message may quote.
+HOLDS_A_PASSWORD = ("amqp_url", "amqp_password")
 
 QueueType = Literal["classic", "quorum"]
 
@@ -42,6 +50,14 @@ class Settings(BaseSettings):
         description="the broker; amqps:// for TLS; several, comma-separated, are tried in turn; "
         "memory:// for an in-process fanout",
     )
+    amqp_password: SecretStr | None = Field(
+        default=None,
+        description="password of the user that the broker's address names, apart from it and as it is: not %-encoded",
+    )
+    trusted_broker_users: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="broker users, comma-separated, that may speak for any node although each has a user of its own",
+    )
     queue_type: QueueType = Field(default="classic", description="type of the nodes' queues")
     http_host: str = Field(default="127.0.0.1", description="address that HTTP listens on", min_length=1)
     http_port: int = Field(default=8000, description="port that HTTP listens on", ge=1, le=65535)
@@ -51,6 +67,10 @@ class Settings(BaseSettings):
     )
     advertised_url: str | None = Field(default=None, description="where clients reach this node")
     faults: bool = Field(default=False, description="1 turns on /faults, for lessons and tests")
+    restored: bool = Field(
+        default=False,
+        description="1: the data directory is an old copy, and so may be those of all others: write under a new name",
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     log_format: Literal["auto", "json", "console"] = Field(
@@ -61,7 +81,9 @@ class Settings(BaseSettings):
     )
 
     value_max_bytes: int = Field(default=MIB, ge=1, le=8 * MIB, description="largest value, JSON-encoded")
-    store_max_bytes: int = Field(default=64 * 1024 * MIB, ge=16 * MIB, description="largest size of the local store")
+    store_max_bytes: int = Field(
+        default=64 * 1024 * MIB, ge=16 * MIB, le=MAPPED_MAX_BYTES, description="largest size of the local store"
+    )
     outbox_max_writes: int = Field(
         default=1_000_000, ge=1, description="writes not yet confirmed by the broker; beyond it writes get 429"
     )
@@ -88,6 +110,12 @@ class Settings(BaseSettings):
     watch_max_states: int = Field(
         default=8, ge=1, le=256, description="watchers that are sent the whole state at the same time; beyond it 503"
     )
+    events_max: int = Field(
+        default=10_000, ge=100, le=1_000_000, description="events kept in memory for /events; beyond it the oldest go"
+    )
+    events_max_streams: int = Field(
+        default=100, ge=1, le=10_000, description="clients that are streamed events; beyond it 503"
+    )
     commit_max_writes: int = Field(default=2_000, ge=1, description="writes in one transaction of the store")
     pack_max_writes: int = Field(default=500, ge=1, le=10_000, description="writes packed into one message")
     pack_max_bytes: int = Field(default=256 * 1024, ge=1024, le=8 * MIB, description="size at which a pack is closed")
@@ -95,10 +123,11 @@ class Settings(BaseSettings):
     queue_max_messages: int = Field(
         default=1_000_000,
         ge=100,
+        le=10**15,
         description="messages in a node's queue; beyond it the oldest are dropped there, and repaired later",
     )
     clock_skew_warn_seconds: float = Field(
-        default=5.0, gt=0, description="wall clocks further apart than this are warned about"
+        default=5.0, gt=0, le=10**9, description="wall clocks further apart than this are warned about"
     )
     repair_after_seconds: float = Field(
         default=2.0, gt=0, le=3600, description="a missing write that does not come by itself is asked for after this"
@@ -107,7 +136,10 @@ class Settings(BaseSettings):
         default=100_000, ge=1, description="missing writes from which on a snapshot is taken, and not each of them"
     )
     member_away_seconds: float = Field(
-        default=24 * 3600.0, ge=5, description="a member silent for so long holds back no history, and needs a snapshot"
+        default=24 * 3600.0,
+        ge=5,
+        le=10**9,
+        description="a member silent for so long holds back no history, and needs a snapshot",
     )
     history_keep_writes: int = Field(
         default=10_000, ge=0, description="recent writes of each replica kept in history although all members have them"
@@ -118,9 +150,9 @@ class Settings(BaseSettings):
     prefetch_messages: int = Field(default=128, ge=1, le=10_000, description="unacknowledged deliveries")
     broker_heartbeat_seconds: int = Field(default=30, ge=5, le=600, description="AMQP heartbeat")
 
-    @field_validator("nodes", mode="before")
+    @field_validator("nodes", "trusted_broker_users", mode="before")
     @classmethod
-    def _split_nodes(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
     @field_validator("nodes")
@@ -136,10 +168,9 @@ class Settings(BaseSettings):
     @field_validator("amqp_url")
     @classmethod
     def _check_amqp_url(cls, value: str) -> str:
-        urls = [part.strip() for part in value.split(",")]
-        if urls == ["memory://"]:
-            return value
-        for url in urls:
+        if value.strip() == MEMORY_URL:
+            return MEMORY_URL
+        for url in _each(value):
             try:
                 parts = urlsplit(url)
                 _ = parts.port
@@ -149,6 +180,21 @@ class Settings(BaseSettings):
                 ) from None
             if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
                 raise ValueError("use amqp://user:password@host:5672/%2F, amqps://… for TLS, or memory://")
+        return value
+
+    @field_validator("amqp_password")
+    @classmethod
+    def _check_amqp_password(cls, value: SecretStr | None, given: ValidationInfo) -> SecretStr | None:
+        address = given.data.get("amqp_url", MEMORY_URL)  # absent when it is wrong, which is told first
+        if value is not None and address != MEMORY_URL and not all(map(user_of, _each(address))):
+            raise ValueError("CAUSALKV_AMQP_URL must name the user: amqp://user@host:5672/%2F")
+        return value
+
+    @field_validator("trusted_broker_users")
+    @classmethod
+    def _check_trusted_broker_users(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(value):
+            raise ValueError("a name in the list is empty: name broker users, comma-separated")
         return value
 
     @field_validator("advertised_url")
@@ -171,8 +217,20 @@ class Settings(BaseSettings):
 
     @property
     def amqp_urls(self) -> tuple[str, ...]:
-        """Broker addresses in the order in which they are tried."""
-        return tuple(part.strip() for part in self.amqp_url.split(","))
+        """Broker addresses in the order in which they are tried, with their passwords."""
+        urls = _each(self.amqp_url)
+        if self.amqp_password is None or self.amqp_url == MEMORY_URL:
+            return urls
+        return tuple(with_password(url, self.amqp_password.get_secret_value()) for url in urls)
+
+    @property
+    def has_own_broker_user(self) -> bool:
+        """Whether the broker knows this node by its own name, and not as one of many."""
+        return all(user_of(url) == self.node_id for url in self.amqp_urls)
+
+
+def _each(addresses: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in addresses.split(","))
 
 
 def load_settings(arguments: list[str]) -> Settings:
@@ -185,6 +243,11 @@ def load_settings(arguments: list[str]) -> Settings:
     empty = [name for name, value in os.environ.items() if name.startswith(ENVIRONMENT_PREFIX) and not value]
     if empty:
         raise ConfigurationError(f"{empty[0]}: is set but empty: give it a value or unset it")
+    if TOKENS_FILE_VARIABLE in os.environ:
+        raise ConfigurationError(
+            f"{TOKENS_FILE_VARIABLE}: this version has no API tokens, and would serve everybody: unset it, and let a "
+            "proxy in front of the node decide who may ask"
+        )
     return checked_settings(given)
 
 
@@ -205,7 +268,7 @@ def _one_line(error: ValidationError) -> str:
     description = Settings.model_fields[field].description
     if first["type"] == "missing":
         return f"{ENVIRONMENT_PREFIX}{field.upper()}: is not set: {description}"
-    shown = "" if field == "amqp_url" else f" (got {str(first['input'])[:80]!r})"  # a broker address holds a password
+    shown = "" if field in HOLDS_A_PASSWORD else f" (got {str(first['input'])[:80]!r})"
     return f"{ENVIRONMENT_PREFIX}{field.upper()}: {message}{shown}: {description}"
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from node.control_codec import encode_snapshot_part
 from node.core.dot import node_id_of
 from node.errors import StoreError
-from node.logs import get_logger
+from node.logs import REPORT_IT, get_logger, speak_for
 from node.snapshot_codec import encode_entry
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ class SnapshotServer:
 
     def _serve(self, sender: str, wanted: SnapshotWanted) -> None:
         peer = node_id_of(wanted.sender)
+        speak_for(node_id_of(sender))
         try:
             cut = self._cut_for(peer, wanted)
             if cut is None:
@@ -120,10 +121,15 @@ class SnapshotServer:
                 self._tell(peer, cut.body)
                 self._part_sent()
         except StoreError as error:
-            self._log.error("a snapshot cannot be read: check the disk", peer=peer, reason=str(error))
+            self._log.error(
+                "a snapshot for a peer cannot be read",
+                peer=peer,
+                reason=str(error),
+                what_to_do="check the disk of this node's data directory; the peer asks another node meanwhile",
+            )
             self._close(lambda cut: cut.request == wanted.request)
         except Exception:  # noqa: BLE001  # a thread that ends would leave the peers without snapshots, in silence
-            self._log.exception("a snapshot failed by a fault of this program, please report it", peer=peer)
+            self._log.exception("a snapshot for a peer failed", peer=peer, what_to_do=REPORT_IT)
             self._close(lambda cut: cut.request == wanted.request)
 
     def _cut_for(self, peer: str, wanted: SnapshotWanted) -> _Cut | None:

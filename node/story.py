@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from node.core.dot import node_id_of
 from node.logs import get_logger
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class WriteStory:
         """The broker has these own writes, in every member's queue."""
         if self._may_speak():
             dots = f"{replica}:{first_seq}" if first_seq == last_seq else f"{replica}:{first_seq}-{last_seq}"
-            self._log.info("published", dot=dots, writes=last_seq - first_seq + 1)
+            origin = node_id_of(replica)
+            self._log.info("published", dot=dots, origin=origin, writes=last_seq - first_seq + 1)
 
     def delivered(self, write: Write) -> None:
         """A write came out of this node's queue."""
@@ -74,10 +76,20 @@ class WriteStory:
             waited = {} if held_seconds is None else {"held_seconds": round(held_seconds, 3)}
             self._log.info("applied", **self._about(write), **waited)
 
+    def conflict_arisen(self, key: str, dot: Dot) -> None:
+        """Since this write a key has several versions."""
+        if self._may_speak():
+            self._log.info("conflict arisen", key=key, **_named(dot))
+
+    def conflict_resolved(self, key: str, dot: Dot) -> None:
+        """Since this write a key has one version again, or none."""
+        if self._may_speak():
+            self._log.info("conflict resolved", key=key, **_named(dot))
+
     def _about(self, write: Write) -> dict[str, object]:
         keys = list(write.keys)
         shown = keys if len(keys) <= _KEYS_SHOWN else [*keys[:_KEYS_SHOWN], f"… {len(keys) - _KEYS_SHOWN} more"]
-        return {"dot": str(write.dot), "keys": shown, "vc": self._shown(write.clock)}
+        return {**_named(write.dot), "keys": shown, "vc": self._shown(write.clock)}
 
     def _may_speak(self) -> bool:
         if self._lines_left > 0:
@@ -101,3 +113,7 @@ class WriteStory:
                 setting="CAUSALKV_LOG_WRITES_PER_SECOND",
             )
             self._left_out = 0
+
+
+def _named(dot: Dot) -> dict[str, object]:
+    return {"dot": str(dot), "origin": node_id_of(dot.replica)}

@@ -149,7 +149,7 @@ class BenchRun:
         """The part of a case's time that is over; raises ClusterError when it ought to have ended long ago."""
         passed_seconds = time.monotonic() - started
         if passed_seconds > self._plan.seconds + GRACE_SECONDS:
-            raise ClusterError(f"a process of the bench did not end: {what}")
+            raise ClusterError(f"a process of the bench did not end ({what}): run it again, with less load here")
         return min(1.0, passed_seconds / self._plan.seconds)
 
     def _rest(self) -> None:

@@ -45,7 +45,7 @@ class Process:
         """The next line that it prints; raises ClusterError when it ended."""
         line = self._pipe(self._process.stdout).readline()
         if not line:
-            raise ClusterError("a process of the bench ended before its time")
+            raise ClusterError("a process of the bench ended before its time: run it again, with memory free for it")
         return line
 
     def ask(self, job: Job) -> Measured:

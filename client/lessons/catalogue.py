@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING, NamedTuple
 
 from client import demo
 from client.errors import UsageError
+from client.interruption import ended_by_any_signal
 from client.lessons import conflict, held, moving_reader, partition
-from client.lessons.stage import ENDING_SIGNALS, Stage
+from client.lessons.stage import Stage
 from client.lessons.text import Teller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
-    from types import FrameType
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
     from client.client import Client
     from client.lessons.moments import Moment
@@ -55,7 +55,7 @@ def play(name: str, client: Client, say: Callable[[str], None], warn: Callable[[
     lesson = LESSONS[name]
     teller = Teller()
     with (
-        _ending_by_signal(),
+        _ended_in_order(),
         Stage(client, least_nodes=lesson.nodes, warn=warn) as stage,
         closing(lesson.moments(stage)) as moments,
     ):
@@ -64,19 +64,6 @@ def play(name: str, client: Client, say: Callable[[str], None], warn: Callable[[
                 say(line)
 
 
-@contextmanager
-def _ending_by_signal() -> Iterator[None]:
-    """Let signals that would end the process on the spot end it in order, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, _end) for number in ENDING_SIGNALS if number != signal.SIGINT}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+def _ended_in_order() -> AbstractContextManager[None]:
+    # Only the main thread hears signals.
+    return ended_by_any_signal() if threading.current_thread() is threading.main_thread() else nullcontext()

@@ -37,6 +37,8 @@ def play(stage: Stage) -> Generator[Moment, None, None]:
 
     yield Step(text=f"The answer reaches {late}, the question does not")
     held = _wait_for_held(stage, late, answer)
+    # What is behind in the clocks below is to be the one that the lesson is about.
+    stage.wait_applied(session.token, *(node for node in stage.nodes if node != late))
     yield held
     yield stage.read(late, question)
     yield stage.read(late, answer)

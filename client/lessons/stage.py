@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import signal
 from typing import TYPE_CHECKING, Any, Self
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -11,6 +10,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from client.answers import CausalBuffer
 from client.causal_token import CausalToken, natural_order
 from client.errors import ClusterError, NotFoundError
+from client.interruption import uninterrupted
 from client.lessons import faults
 from client.lessons.moments import Clocks, Held, Note, Shown, Stored, Version, Versions
 from client.nodes import URLS_VARIABLE
@@ -28,7 +28,6 @@ WAIT_SECONDS = 40.0
 LOOK_AGAIN_SECONDS = 0.02
 # Longer than any lesson: what is delayed comes when the lesson lets it.
 DELAY_SECONDS = 900.0
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BUFFER = Request("GET", "/buffer", CausalBuffer, parameters={"limit": "1000"})
 
 
@@ -71,12 +70,9 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         # Who presses Ctrl-C twice must not be left with faults: the second one waits until they are over.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
-        try:
+        with uninterrupted():
             for node in sorted(self._changed, key=natural_order):
                 self._clear(node)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _clear(self, node: str) -> None:
         try:

@@ -68,7 +68,7 @@ class Exporter:
             siblings: list[Change] = []
             for event in watch:
                 if isinstance(event, Reset):
-                    raise BrokenOffError(f"the export broke off: {event.error}")
+                    raise BrokenOffError(f"the export broke off, begin it anew: {event.error}")
                 is_put = isinstance(event, Change) and event.op == "put"
                 if siblings and not (is_put and isinstance(event, Change) and event.key == siblings[0].key):
                     self._put(write, self._key_line(siblings))
@@ -83,7 +83,7 @@ class Exporter:
                     self._put(write, _other_line(event))
                 if self._lines % SHOW_EVERY_LINES == 0:
                     show(f"{self._lines} lines", None)
-        raise BrokenOffError("the export broke off")
+        raise BrokenOffError("the export broke off before its end: begin it anew")
 
     def _put(self, write: Callable[[bytes], Any], line: Header | Line) -> None:
         write(_encode(line) + b"\n")

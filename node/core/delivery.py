@@ -49,7 +49,8 @@ class CausalDelivery:
         """Whether held writes stand on the disk that are not in the buffer."""
         self._shelf_after: Dot | None = None
         self._shelf_was_met = False
-        for held in saved.held:
+        # The buffer keeps the order of arrival, also over a restart.
+        for held in sorted(saved.held, key=lambda held: held.since_ms):
             missing = self._missing(held.dot, held.clock)
             if missing is None or len(self.buffer) >= held_max_writes:
                 self.has_shelf = True
@@ -84,9 +85,9 @@ class CausalDelivery:
 
     # ------------------------------------------------------------------------------ applying
 
-    def apply(self, write: Write, state: ReplicaState) -> None:
-        """Let a write take effect; everything that happened before it has."""
-        take_effect(write, state)
+    def apply(self, write: Write, state: ReplicaState) -> Sequence[Effect]:
+        """Let a write take effect, after everything that happened before it; returns what that did to conflicts."""
+        conflicts = take_effect(write, state)
         if write.request_id:
             state.remember_request(
                 write.request_id, RememberedRequest(write.dot, write.clock, fingerprint(write.operations))
@@ -96,10 +97,11 @@ class CausalDelivery:
         self._clock = None
         self.has_moved = True
         self.timestamp = observed(self.timestamp, write.timestamp)
+        return conflicts
 
     def apply_own(self, write: Write, state: ReplicaState, effects: list[Effect]) -> None:
         """Let a write of this replica take effect, and whatever waited for it."""
-        self.apply(write, state)
+        effects += self.apply(write, state)
         self._clock = write.clock
         self._release_after(write.dot, state, effects)
 
@@ -115,8 +117,9 @@ class CausalDelivery:
                 continue
             missing = self._missing(dot, write.clock)
             if missing is None:
-                self.apply(write, state)
+                conflicts = self.apply(write, state)
                 effects.append(Applied(write, None))
+                effects += conflicts
                 self._release_after(dot, state, effects)
             else:
                 held = HeldWrite(dot, write.clock, write.keys, now_ms)
@@ -158,8 +161,9 @@ class CausalDelivery:
         while freed:
             held = freed.popleft()
             released = state.take_held(held.dot)
-            self.apply(released, state)
+            conflicts = self.apply(released, state)
             effects.append(Applied(released, held.since_ms))
+            effects += conflicts
             freed.extend(self.buffer.release(held.dot, self.applied))
 
     # ------------------------------------------------------------------------------ snapshots

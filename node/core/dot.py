@@ -1,4 +1,4 @@
-"""Dots and replica ids: names that are never used twice (DESIGN invariant I7)."""
+"""Dots and replica ids: names that are never used twice."""
 
 from __future__ import annotations
 

@@ -132,6 +132,20 @@ class Dropped(NamedTuple):
     writes: int = 1
 
 
+class ConflictArisen(NamedTuple):
+    """Since write ``dot`` the key holds several versions, which it did not before: they are concurrent."""
+
+    key: str
+    dot: Dot
+
+
+class ConflictResolved(NamedTuple):
+    """Since write ``dot`` the key holds one version at most, and held several before."""
+
+    key: str
+    dot: Dot
+
+
 class RepairAsked(NamedTuple):
     """These writes are missing here, and ``peer`` was asked for them."""
 
@@ -252,6 +266,8 @@ Effect = (
     | Applied
     | HeldBack
     | Dropped
+    | ConflictArisen
+    | ConflictResolved
     | RepairAsked
     | Repaired
     | PublishConfirmed

@@ -1,4 +1,4 @@
-"""Whether this replica may go on under its name (DESIGN I7: no dot is ever used twice).
+"""Whether this replica may go on under its name: no dot is ever used twice.
 
 A data directory that was copied and put back knows less than its replica has written: going on where it stands
 would give two writes one name. So after each start the replica asks, by a *hello* on the writes exchange, which

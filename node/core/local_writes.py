@@ -58,7 +58,7 @@ class LocalWrites:
                 return RefusedWrite(request, RefusalReason.CONDITION_NOT_MET, {}, current)
         if self._has_full_outbox:
             return RefusedWrite(request, RefusalReason.OUTBOX_FULL, {})
-        return None if self.can_make() else Postponed(event)
+        return None if self._is_named() else Postponed(event)
 
     def _why_not_anew(self, event: LocalWrite, state: ReplicaState) -> RefusedWrite | Repeated | None:
         """What to say to a request that came before, or that could not be remembered."""
@@ -75,11 +75,15 @@ class LocalWrites:
         return self._replica.outbox_writes >= self._limits.outbox_max_writes
 
     def can_make(self) -> bool:
-        """Whether a write can be made now; when it is the name that is in question, that is settled soon."""
+        """Whether a write can be made now."""
+        return self._is_named() and not self._has_full_outbox
+
+    def _is_named(self) -> bool:
+        """Whether the replica may use its name; when that is in question, it is settled soon."""
         identity = self._replica.anti_entropy.naming.identity
         if not identity.is_sure:
             identity.writes_wait = True
-        return identity.is_sure and not self._has_full_outbox
+        return identity.is_sure
 
     def make(
         self,

@@ -174,6 +174,15 @@ class Members:
         counts = [self._peers[name].clock[origin] if name in self._peers else 0 for name in pinning]
         return min((applied_count, *counts))
 
+    def behind(self, applied: Mapping[str, int], now_ms: int) -> dict[str, int]:
+        """Where the stable cut is behind ``applied``: how many writes are stable, of each origin of which not all are.
+
+        As ``pinning``: a member that has been away too long is not waited for.
+        """
+        pinning = self.pinning(now_ms)
+        stable = {origin: self.stable_count(origin, count, pinning) for origin, count in applied.items()}
+        return {origin: count for origin, count in stable.items() if count < applied[origin]}
+
     def has_everywhere(self, dot: Dot) -> bool:
         """Whether every other member has told that it has applied a write."""
         return all(name in self._peers and self._peers[name].clock.covers(dot) for name in self.others)

@@ -28,6 +28,7 @@ class Start(NamedTuple):
     """What is true of this process alone.
 
     ``session`` is random. ``is_new``: the data directory was made just now, so that its name was never used.
+    ``is_restored``: an operator says that it is an old copy, and that nobody may be left who knows better.
     ``new_name`` makes random names, as an incarnation is made of. ``delivery``: another one than
     the causal one is for finding out whether that is noticed (``unsafe_delivery.py``).
     """
@@ -39,6 +40,7 @@ class Start(NamedTuple):
     steady_ms: int
     new_name: Callable[[], str]
     delivery: type[CausalDelivery] = CausalDelivery
+    is_restored: bool = False
 
 
 class Naming:
@@ -82,6 +84,8 @@ class Naming:
         identity, others = self.identity, self._members.others
         if identity.is_sure:
             return effects
+        if self._start.is_restored:
+            return effects + self._replica.take_new_incarnation("its data directory is an old copy", state)
         if identity.writes_wait and not others:
             reason = "there is nobody who could say whether its name is safe"
             return effects + self._replica.take_new_incarnation(reason, state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from node.core.dot import Dot
 from node.core.effects import Publish, PublishConfirmed
 from node.core.outbox import Outbox
 from node.core.state import FormerLine
@@ -59,7 +60,17 @@ class Publishing:
 
     def waiting_writes(self, count: Callable[[str], int]) -> int:
         """Writes that are not confirmed; ``count`` says how many of a replica are applied here."""
-        return sum(_last_seq(outbox, count) - outbox.confirmed_seq for outbox in (*self._former, self._own))
+        own = count(self._own.replica) - self._own.confirmed_seq
+        if not self._former:  # nearly always, and each local write asks
+            return own
+        return own + sum(_last_seq(outbox, count) - outbox.confirmed_seq for outbox in self._former)
+
+    def first_unconfirmed(self, count: Callable[[str], int]) -> Dot | None:
+        """The oldest write that is not confirmed, those of former incarnations first; ``count`` as above."""
+        for outbox in (*self._former, self._own):
+            if _last_seq(outbox, count) > outbox.confirmed_seq:
+                return Dot(outbox.replica, outbox.confirmed_seq + 1)
+        return None
 
     def kept_from(self, replica: str) -> int | None:
         """The history of this replica must be kept beyond this number; None: for publishing none of it is needed."""

@@ -1,7 +1,7 @@
 """Vector clocks: which writes of each replica something knows of.
 
 A clock counts *writes only*: entry ``r: n`` says "the first n writes of replica r". Receiving is no
-event (DESIGN section 3), so the clock of a replica is also the exact set of writes that it has applied.
+event, so the clock of a replica is also the exact set of writes that it has applied.
 Fidge 1988, Mattern 1989; used for causal broadcast as in Birman, Schiper and Stephenson 1991.
 """
 

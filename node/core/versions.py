@@ -94,7 +94,7 @@ def merged(here: Versions, known_here: VectorClock, there: Versions, known_there
     """The siblings of one key in the union of two states, each with the clock of all that it contains.
 
     A version on one side only was either not known yet on the other side, and stays; or it was, and something that
-    replaced it as well, and goes (DESIGN section 3; as in Bieniusa et al. 2012 for sets without tombstones).
+    replaced it as well, and goes (as in Bieniusa et al. 2012 for sets without tombstones).
     """
     names_here = {version.dot for version in here}
     names_there = {version.dot for version in there}

@@ -92,7 +92,6 @@ class Operations(ABC):
         access, name = self._access, values.key_of(key)
         with access.gate:
             versions, clock = access.service.reading.read(name, self._context(), self.wait_seconds)
-        access.metrics.read(hit=bool(versions))
         self._seen(clock)
         return values.object_of(versions[0].value) if versions else default
 
@@ -105,7 +104,6 @@ class Operations(ABC):
         access, name = self._access, values.key_of(key)
         with access.gate:
             versions, clock = access.service.reading.read(name, self._context(), self.wait_seconds)
-        access.metrics.read(hit=bool(versions))
         for version in versions:
             clock = clock.merge(version.clock)
         self._seen(clock)

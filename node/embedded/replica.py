@@ -33,7 +33,7 @@ WAIT_MAX_SECONDS = 3600.0
 LEAVE_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 # They are about the process that serves a node, and there is none.
-_FOREIGN_SETTINGS = frozenset({"log_level", "log_format", "advertised_url"})
+_FOREIGN_SETTINGS = frozenset({"log_level", "log_format", "advertised_url", "events_max", "events_max_streams"})
 
 
 class Replica(NoSession):
@@ -91,7 +91,6 @@ class Replica(NoSession):
         try:
             gate = Gate(lambda: engine.failure)
             watches = Watches(engine, gate)
-            engine.metrics.watch(engine.service)
             self._engine = engine
             self._running = Access(
                 gate, engine.service, engine.store, engine.metrics, watches, self.settings.value_max_bytes

@@ -14,7 +14,7 @@ from node.http.causal_context import CONTEXT_HEADER, format_context
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from node.core.vector_clock import VectorClock
 
@@ -178,28 +178,47 @@ def constant_headers(content_type: str) -> list[tuple[str, str]]:
     return [("Content-Type", content_type), ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]
 
 
-class Answer(Response):
-    """The response for a reply to a request that brought ``context``: complete when it is made.
+class Answer:
+    """The complete answer to a request that brought ``context``, as the server takes it.
 
     Werkzeug's headers object, with its checks, copies and late corrections, is passed by: that is a fifth of the
     time of a read. Nothing here needs it: no redirects, no cookies, no streams.
     """
 
-    default_mimetype = None
+    __slots__ = ("_body", "_headers", "_status")
 
     def __init__(self, reply: Reply, context: VectorClock) -> None:
-        super().__init__(status=STATUS_LINES[reply.status])
         token = context if reply.seen is None else context.merge(reply.seen)
+        self._status = STATUS_LINES[reply.status]
         self._body = () if reply.is_endless else (reply.body,)
-        length = () if reply.is_endless else (("Content-Length", str(len(reply.body))),)
-        self._wsgi_headers = [
+        self._headers = [
             *constant_headers(reply.content_type),
-            *length,
             (CONTEXT_HEADER, format_context(token)),
             *reply.headers,
         ]
+        if not reply.is_endless:
+            self._headers.append(("Content-Length", str(len(reply.body))))
+
+    def send(self, start_response: StartResponse) -> Iterable[bytes]:
+        """The answer in WSGI's form."""
+        start_response(self._status, self._headers)
+        return self._body
+
+    def as_response(self) -> Response:
+        """The answer as Flask takes it, for a request that came that way; a HEAD gets the head alone."""
+        return _Response(self._status, self._headers, self._body)
+
+
+class _Response(Response):
+    """A response that is complete when it is made."""
+
+    default_mimetype = None
+
+    def __init__(self, status: str, headers: list[tuple[str, str]], body: tuple[bytes, ...]) -> None:
+        super().__init__(status=status)
+        self._wsgi_headers = headers
+        self._body = body
 
     def get_wsgi_response(self, environ: WSGIEnvironment) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """Body, status line and headers, as the server takes them."""
-        body = () if environ["REQUEST_METHOD"] == "HEAD" else self._body
-        return body, self.status, self._wsgi_headers
+        return () if environ["REQUEST_METHOD"] == "HEAD" else self._body, self.status, self._wsgi_headers

@@ -15,7 +15,7 @@ from node.http.write_requests import BatchRequest, operation_of
 from node.http.writing import WRITE_ERRORS, write_and_say
 
 if TYPE_CHECKING:
-    from node.http.routes import Exchange
+    from node.http.routes import Committing, Exchange
     from node.service import ReplicaService
 
 BATCH_MESSAGE = "Batch stored with causal consistency"
@@ -81,7 +81,7 @@ class BatchViews:
             ),
         ]
 
-    def batch(self, exchange: Exchange) -> Reply:
+    def batch(self, exchange: Exchange) -> Committing[Reply]:
         """POST /batch."""
         request = self._batch_body.read(exchange.environ)
         operations = tuple(operation_of(wanted, self._value_max_bytes) for wanted in request.ops)

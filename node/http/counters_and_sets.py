@@ -16,7 +16,7 @@ from node.http.write_requests import IncrementRequest, MembersRequest
 from node.http.writing import WRITE_ERRORS, write, write_and_say
 
 if TYPE_CHECKING:
-    from node.http.routes import Exchange
+    from node.http.routes import Committing, Exchange
     from node.service import ReplicaService
 
 INCREMENT_MESSAGE = "Counter incremented with causal consistency"
@@ -96,11 +96,11 @@ class CounterAndSetViews:
             ),
         ]
 
-    def increment(self, exchange: Exchange) -> Reply:
+    def increment(self, exchange: Exchange) -> Committing[Reply]:
         """POST /counter/incr."""
         request = self._increment_body.read(exchange.environ)
         key = check_key(request.key)
-        result = write(self._service, exchange, (Increment(key, request.by),), request)
+        result = yield from write(self._service, exchange, (Increment(key, request.by),), request)
         counted = self._service.reading.counter_after_writing(key)
         clock = result.write.clock.merge(counted.clock)
         done = Incremented(INCREMENT_MESSAGE, counted.value, self._service.shown(result.write.clock))
@@ -114,13 +114,13 @@ class CounterAndSetViews:
         value, clock = self._service.reading.counter(key, exchange.context, exchange.wait_seconds)
         return Reply(200, encode(Counter(key, value, self._service.shown(clock))), clock)
 
-    def add(self, exchange: Exchange) -> Reply:
+    def add(self, exchange: Exchange) -> Committing[Reply]:
         """POST /set/add."""
         request = self._members_body.read(exchange.environ)
         operation = AddMembers(check_key(request.key), members_of(request.members))
         return write_and_say(self._service, exchange, (operation,), request, ADD_MESSAGE)
 
-    def remove(self, exchange: Exchange) -> Reply:
+    def remove(self, exchange: Exchange) -> Committing[Reply]:
         """POST /set/remove."""
         request = self._members_body.read(exchange.environ)
         operation = RemoveMembers(check_key(request.key), members_of(request.members))

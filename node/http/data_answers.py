@@ -112,6 +112,22 @@ class Found(Struct):
     ttl: Ttl = UNSET
 
 
+class KeyInConflict(Struct):
+    """A key with several concurrent values, the winner first."""
+
+    key: str
+    siblings: list[Sibling]
+
+
+class Conflicts(Struct):
+    """Keys with several concurrent values, at the same moment."""
+
+    conflicts: list[KeyInConflict]
+    next: Annotated[str | None, Meta(description="give it as `after` to get the keys that follow; null: no more")]
+    count: Annotated[int, Meta(ge=0, description="keys with several versions in all, also where these are equal")]
+    vc: ShownClock
+
+
 class NotFound(Struct):
     """The key has no value here."""
 

@@ -22,6 +22,7 @@ from node.errors import (
     UnavailableError,
 )
 from node.http.answers import ContextNotReached, Failure, MissingRange, Reply, encode
+from node.logs import REPORT_IT
 
 if TYPE_CHECKING:
     from node.core.vector_clock import SequenceRange
@@ -73,10 +74,15 @@ def reply_to(error: Exception, route: str) -> Reply:
     """The answer for anything that carrying out a request at ``route`` raised: never a 500, never a traceback."""
     row = next((ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS), None)
     if row is None:
-        log.error("request failed by a fault of this program", route=route, exc_info=error)
+        log.error("a request failed", route=route, exc_info=error, what_to_do=REPORT_IT)
         return Reply(503, encode(Failure(OWN_FAULT)))
     if isinstance(error, StoreError) and not isinstance(error, StoreFullError):
-        log.error("request failed at the local store", route=route, error=str(error))
+        log.error(
+            "a request failed at the local store",
+            route=route,
+            reason=str(error),
+            what_to_do="check the disk of the data directory; restore its copy, or begin anew without it",
+        )
     headers = RETRY_AFTER if row.may_succeed_later else ()
     if isinstance(error, ContextNotReachedError):
         missing = {replica: _range(dots) for replica, dots in error.missing.items()}

@@ -16,13 +16,14 @@ from node.http.requests import KEY_SCHEMA, JsonBody, parse_get_query
 from node.http.routes import CANNOT_NOW, LIMIT_REACHED, MALFORMED, Documented, QueryParameter, Route
 from node.http.write_requests import DeleteRequest, PutRequest, ttl_seconds
 from node.http.writing import CONFLICT, WRITE_ERRORS, write_and_say
-from node.operation_codec import canonical
+from node.operation_codec import exactly
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from node.core.vector_clock import VectorClock
     from node.core.versions import Version, Versions
-    from node.http.routes import Exchange
-    from node.metrics import NodeMetrics
+    from node.http.routes import Committing, Exchange
     from node.service import ReplicaService
 
 GET_PATH = "/get"
@@ -33,9 +34,8 @@ DELETE_MESSAGE = "Key deleted with causal consistency"
 class KeyViews:
     """The views on keys, over one node's service."""
 
-    def __init__(self, service: ReplicaService, metrics: NodeMetrics, value_max_bytes: int) -> None:
+    def __init__(self, service: ReplicaService, value_max_bytes: int) -> None:
         self._service = service
-        self._metrics = metrics
         self._value_max_bytes = value_max_bytes
         self._put_body = JsonBody(PutRequest, '{"key": "x", "value": <any JSON>}')
         self._delete_body = JsonBody(DeleteRequest, '{"key": "x"}')
@@ -84,14 +84,14 @@ class KeyViews:
             ),
         ]
 
-    def put(self, exchange: Exchange) -> Reply:
+    def put(self, exchange: Exchange) -> Committing[Reply]:
         """POST /put."""
         request = self._put_body.read(exchange.environ)
         operation = put_of(request.key, request.value, ttl_seconds(request.ttl), self._value_max_bytes)
         condition = request.condition(request.key, self._service.shown)
         return write_and_say(self._service, exchange, (operation,), request, PUT_MESSAGE, condition=condition)
 
-    def delete(self, exchange: Exchange) -> Reply:
+    def delete(self, exchange: Exchange) -> Committing[Reply]:
         """POST /delete."""
         request = self._delete_body.read(exchange.environ)
         operation = Delete(check_key(request.key))
@@ -102,7 +102,6 @@ class KeyViews:
         """GET /get."""
         key, wants_siblings = parse_get_query(exchange.environ["QUERY_STRING"], GET_PATH)
         versions, clock = self._service.reading.read(key, exchange.context, exchange.wait_seconds)
-        self._metrics.read(hit=bool(versions))
         if not versions:
             return Reply(404, encode(NotFound("the key has no value here", key)), clock)
         winner = versions[0]
@@ -110,19 +109,17 @@ class KeyViews:
         if winner.expires_ms:
             found.ttl = max(0, winner.expires_ms - wall_ms()) / 1000
         if wants_siblings:
-            found.siblings = self._siblings(versions)
+            found.siblings = siblings_of(versions, self._service.shown)
             clock = _merged(clock, versions)
         return Reply(200, encode(found), clock)
 
-    def _siblings(self, versions: Versions) -> list[Sibling]:
-        """Each value once: that two nodes wrote the same at the same time is no conflict to anybody."""
-        shown = self._service.shown
-        different: dict[str, Version] = {}
-        for each in versions:
-            different.setdefault(canonical(each.value), each)
-        return [
-            Sibling(Raw(each.value), shown(each.clock), node_id_of(each.dot.replica)) for each in different.values()
-        ]
+
+def siblings_of(versions: Versions, shown: Callable[[VectorClock], list[int]]) -> list[Sibling]:
+    """Each value once: that two nodes wrote the same at the same time is no conflict to anybody."""
+    different: dict[str, Version] = {}
+    for each in versions:
+        different.setdefault(exactly(each.value), each)
+    return [Sibling(Raw(each.value), shown(each.clock), node_id_of(each.dot.replica)) for each in different.values()]
 
 
 def _merged(clock: VectorClock, versions: Versions) -> VectorClock:

@@ -27,8 +27,9 @@ API_VERSION = "1"
 _ABOUT = (
     "A causally consistent key-value store. Every answer carries the causal token in X-Causal-Context; a client that "
     "sends it with its next request, to any node, sees its own writes and never goes back in time. "
-    "A path that is not listed answers 404, a method that is not listed 405 with Allow, a request that is not "
-    'HTTP/1.1 400, too large a head 431, a request that does not arrive in time 408: all with {"error": …}.'
+    "A path that is neither listed nor a file of the dashboard answers 404, a method that is not listed 405 with "
+    "Allow, a request that is not HTTP/1.1 400, too large a head 431, a request that does not arrive in time 408: "
+    'all with {"error": …}.'
 )
 _REFERENCE = "#/components/schemas/{name}"
 _CONTEXT_HEADER_REFERENCE = "#/components/headers/CausalContext"
@@ -76,14 +77,30 @@ def _operation(route: Route, schema_of: dict[type, dict[str, Any]]) -> dict[str,
     if route.waits:
         parameters.append({"$ref": _WAIT_PARAMETER_REFERENCE})
     operation: dict[str, Any] = {
-        "operationId": f"{route.method.lower()}_{route.path.strip('/').replace('.', '_').replace('/', '_')}",
+        "operationId": f"{route.method.lower()}_{_name(route.path)}",
         "summary": route.summary,
         "parameters": parameters,
-        "responses": {str(documented.status): _response(documented, schema_of) for documented in route.answers},
+        "responses": _responses(route, schema_of),
     }
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema_of[route.body]}}}
     return operation
+
+
+def _name(path: str) -> str:
+    return path.strip("/").replace(".", "_").replace("/", "_") or "root"
+
+
+def _responses(route: Route, schema_of: dict[type, dict[str, Any]]) -> dict[str, Any]:
+    """The answers by status; one status may have several, which differ in their content type."""
+    responses: dict[str, dict[str, Any]] = {}
+    for documented in route.answers:
+        response = _response(documented, schema_of)
+        known = responses.setdefault(str(documented.status), response)
+        if known is not response:
+            known["description"] += f"; or {documented.description}"
+            known["content"] |= response["content"]
+    return responses
 
 
 def _response(documented: Documented, schema_of: dict[type, dict[str, Any]]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class OperationViews:
 
     def __init__(self, service: ReplicaService, metrics: NodeMetrics, faults: Faults | None) -> None:
         self._service = service
-        self._registry = metrics.registry
+        self._metrics = metrics
         self._faults = faults
         self._faults_body = JsonBody(
             FaultsRequest, '{"delay": {"node1": 3.0}}, {"drop": ["node1"]}, {"cut": true} or {"clear": true}'
@@ -123,6 +123,8 @@ class OperationViews:
         )
         fixed = msgspec.structs.asdict(status)
         details = {name: value for name, value in service.status_details().items() if name not in fixed}
+        details["limits_reached"] = self._metrics.limits_reached
+        details["faults_allowed"] = self._faults is not None
         return Reply(200, encode(fixed | details), clock)
 
     def buffer(self, exchange: Exchange) -> Reply:
@@ -160,7 +162,7 @@ class OperationViews:
 
     def metrics(self, _exchange: Exchange) -> Reply:
         """GET /metrics: in the one format that every Prometheus reads, whatever the request accepts."""
-        return Reply(200, generate_latest(self._registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return Reply(200, generate_latest(self._metrics.registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     def show_faults(self, _exchange: Exchange) -> Reply:
         """GET /faults."""

@@ -126,9 +126,9 @@ class JsonBody(Generic[T]):
         r"""A name that the body's outermost object, or one of its parts, gives twice: which counts would be a guess.
 
         Looked for only in bodies that have parts, or where a name occurs twice at all, nested objects included, or
-        might, written with escapes, which for small ASCII letters are \u0061 to \u007a.
+        might, written with escapes, which for the underscore and small ASCII letters are \u005f and \u0061 to \u007a.
         """
-        escaped = b"\\u006" in body or b"\\u007" in body
+        escaped = any(start in body for start in (b"\\u005", b"\\u006", b"\\u007"))
         if not escaped and self._parts is None and all(body.count(name) <= 1 for name in self._quoted_names):
             return None
         # Numbers stay text: Python's limits on numbers are not the client's mistake.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from node.http.answers import JSON, ContextNotReached, Failure, NotReady
+from node.http.answers import Reply as Reply  # noqa: PLC0414  # the type below is read at run time
+from node.submission import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +16,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
     from node.core.vector_clock import VectorClock
-    from node.http.answers import Reply
+
+T = TypeVar("T")
+Committing = Generator[Submission, None, T]
+"""What a view that writes returns instead of its reply: it yields what must be answered before it can go on."""
 
 
 class Exchange(NamedTuple):
@@ -52,18 +58,19 @@ class Route:
 
     ``waits``: the view waits for the request's context. ``query``: the parameters taken, anything else is refused;
     None ignores the query string, for probes that append what they like. ``headers``: those that matter beside the
-    ones that every route takes.
+    ones that every route takes. ``is_described``: it stands in the description at ``/openapi.json``.
     """
 
     path: str
     method: str
-    view: Callable[[Exchange], Reply]
+    view: Callable[[Exchange], Reply | Committing[Reply]]
     summary: str
     answers: tuple[Documented, ...]
     query: tuple[QueryParameter, ...] | None = ()
     body: type | None = None
     waits: bool = False
     headers: tuple[QueryParameter, ...] = ()
+    is_described: bool = True
 
 
 MALFORMED = Documented(400, "malformed: the error says what would be right")

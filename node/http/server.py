@@ -7,7 +7,6 @@ request to arrive, time for an answer to be taken, idle time; worker threads see
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import socket
 import threading
@@ -19,12 +18,14 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 
 from node.errors import ConfigurationError
-from node.http.connections import Channel, LingeringClose, Server
-from node.http.turnstile import Turnstile
+from node.http.connections import Channel, Server
+from node.http.deferring import Resuming
+from node.http.lingering import LingeringClose
 from node.http.workers import Workers
+from node.logs import REPORT_IT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from _typeshed.wsgi import WSGIApplication
@@ -47,7 +48,8 @@ DRAIN_STEP_SECONDS = 0.02
 class HttpServer:
     """Serves ``app`` from ``start`` to ``stop``.
 
-    ``limit_reached`` is called with the name of a limit when it begins to hold connections back.
+    ``limit_reached`` is called with the name of a limit when it begins to hold connections back;
+    ``headers_for_origin`` gives the headers that an answer to a web page of an origin has in addition.
     """
 
     def __init__(
@@ -63,9 +65,9 @@ class HttpServer:
         request_timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
         answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
         limit_reached: Callable[[str], None] = lambda _limit: None,
+        headers_for_origin: Callable[[str], list[tuple[str, str]]] = lambda _origin: [],
     ) -> None:
-        self._turnstile = Turnstile(running_threads)
-        self._app = self._turnstile.around(app)
+        self._app = app
         self._host = host
         self._port = port
         self._max_connections = max_connections
@@ -73,7 +75,9 @@ class HttpServer:
         self._request_timeout_seconds = request_timeout_seconds
         self._answer_timeout_seconds = answer_timeout_seconds
         self._limit_reached = limit_reached
-        self._workers = Workers(threads)
+        self._headers_for_origin = headers_for_origin
+        self._workers = Workers(threads, running_threads)
+        self._resuming = Resuming(self._workers.add_task, self._wake)
         # waitress's table of open sockets by file descriptor: listening ones, wake-up pipes, connections.
         self._sockets: dict[int, Any] = {}
         self._servers: list[Server] = []
@@ -87,15 +91,28 @@ class HttpServer:
         """The port that is listened on, once started."""
         return self._port
 
-    @contextlib.contextmanager
-    def parked(self) -> Iterator[None]:
-        """Around a wait inside a request that may be long: another worker takes its place meanwhile."""
-        with self._workers.parked(), self._turnstile.stepped_out():
-            yield
+    @property
+    def connections(self) -> int:
+        """Connections that are open, as ``max_connections`` counts them."""
+        # The table holds the listening sockets and their wake-up pipes, too.
+        return max(0, len(self._sockets) - 2 * len(self._servers))
+
+    @property
+    def queued_requests(self) -> int:
+        """Requests that have arrived and wait for a worker."""
+        return self._workers.queued_requests
+
+    def go_on(self) -> None:
+        """Some requests that wait may have what they wait for: let them be answered. From any thread."""
+        self._resuming.go_on()
+
+    def parked(self) -> AbstractContextManager[None]:
+        """Around a wait inside a request that may be long: see ``Workers``."""
+        return self._workers.parked()
 
     def stepped_out(self) -> AbstractContextManager[None]:
-        """Around a wait inside a request that is short: another worker runs meanwhile."""
-        return self._turnstile.stepped_out()
+        """Around a wait inside a request that is short: see ``Workers``."""
+        return self._workers.stepped_out()
 
     # ------------------------------------------------------------------------------- starting
 
@@ -119,12 +136,14 @@ class HttpServer:
                 self._app,
                 map=self._sockets,
                 _sock=sock,
-                dispatcher=self._workers,
+                dispatcher=self._workers,  # type: ignore[arg-type]  # what waitress calls of it is there
                 adj=limits,
                 sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
                 bind_socket=False,
             )
             server.channel_class = Channel
+            server.resuming = self._resuming
+            server.headers_for_origin = self._headers_for_origin
             self._servers.append(server)
         self._workers.start()
         self._thread.start()
@@ -177,8 +196,16 @@ class HttpServer:
             now = time.monotonic()
             if now >= sweep_at:
                 sweep_at = now + SWEEP_SECONDS
-                self._sweep(now)
+                try:
+                    self._sweep(now)
+                except Exception:  # as above
+                    log.exception("the HTTP loop's sweep failed and goes on", what_to_do=REPORT_IT)
         self._drain(self._stop_at)
+
+    def _wake(self) -> None:
+        """Let the loop look at its connections; from any thread."""
+        for server in self._servers[:1]:
+            server.pull_trigger()
 
     def _turn(self, timeout_seconds: float) -> None:
         """Read and write what can be; every socket's own errors are handled where it is."""
@@ -186,18 +213,22 @@ class HttpServer:
             # select() ends at 1024 file descriptors, poll() does not.
             wasyncore.loop(timeout=timeout_seconds, use_poll=True, map=self._sockets, count=1)
         except Exception:  # the loop must not end while the node lives
-            log.exception("HTTP loop failed and goes on")
+            log.exception("the HTTP loop failed and goes on", what_to_do=REPORT_IT)
             time.sleep(DRAIN_STEP_SECONDS)
 
     def _channels(self) -> list[Channel]:
-        return [each for each in self._sockets.values() if isinstance(each, Channel)]
+        # A list first: a worker's failed send may take a connection out at any moment.
+        return [each for each in list(self._sockets.values()) if isinstance(each, Channel)]
 
     def _sweep(self, now: float) -> None:
         """Give up on connections that are too slow, so that they cannot use up the limit."""
-        self._workers.trim()
+        self._workers.sweep()
         arriving: dict[Channel, tuple[object, float]] = {}
         for channel in self._channels():
             self._sweep_answer(channel)
+            deferral = channel.deferral
+            if deferral is not None:
+                deferral.give_up_if_late()
             request = channel.request
             if request is None or channel.requests:
                 continue
@@ -206,7 +237,8 @@ class HttpServer:
             if now - arriving[channel][1] > self._request_timeout_seconds:
                 channel.refuse_as_too_slow(self._request_timeout_seconds)
         self._arriving = arriving
-        for lingering in [each for each in self._sockets.values() if isinstance(each, LingeringClose)]:
+        self._resuming.go_on()
+        for lingering in [each for each in list(self._sockets.values()) if isinstance(each, LingeringClose)]:
             if now > lingering.deadline:
                 lingering.close()
         self._note_overflow()
@@ -232,7 +264,24 @@ class HttpServer:
         self._stop_at = time.monotonic() + timeout_seconds
         self._servers[0].pull_trigger()
         self._thread.join(timeout_seconds + 1)
+        if not self._thread.is_alive():
+            # Not by the thread itself, which may be that quick that the wake-up above would find no pipe, or worse,
+            # one of somebody else under the same number.
+            self._close_all()
         self._servers = []
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no request is being carried out any more, also none that a stop has cut off."""
+        return self._workers.threads == 0
+
+    def _close_all(self) -> None:
+        # Workers may be left that the timeout has overtaken: first they lose their connections, then the pipes go.
+        for channel in self._channels():
+            channel.handle_close()
+        for server in self._servers:
+            server.is_closed = True
+        wasyncore.close_all(self._sockets)
 
     def _drain(self, stop_at: float) -> None:
         for server in self._servers:
@@ -248,7 +297,6 @@ class HttpServer:
                 arriving = channel.request is not None and now < grace_until
                 if not unanswered and not arriving:
                     channel.handle_close()
-            if now > stop_at or (not self._channels() and self._workers.idle):
+            if now > stop_at or (not self._channels() and self._workers.is_idle):
                 break
         self._workers.close(max(0.0, stop_at - time.monotonic()))
-        wasyncore.close_all(self._sockets)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 WATCH_PATH = "/watch"
 LAST_EVENT_ID = "Last-Event-ID"
-_LAST_EVENT_ID_ENVIRON_KEY = "HTTP_LAST_EVENT_ID"
+LAST_EVENT_ID_ENVIRON_KEY = "HTTP_LAST_EVENT_ID"
 # Proxies that collect answers before they pass them on would hold back events.
-_HEADERS = (("X-Accel-Buffering", "no"),)
+UNBUFFERED = (("X-Accel-Buffering", "no"),)
 _SHOWN_CHARACTERS_MAX = 80
 
 
@@ -83,16 +83,16 @@ class WatchView:
         if initial not in ("true", "false"):
             raise InvalidRequestError(f"initial is {initial[:_SHOWN_CHARACTERS_MAX]!r}: use true or false")
         wants_state = initial == "true"
-        last = _last_event(environ.get(_LAST_EVENT_ID_ENVIRON_KEY), parameters.get("last_event_id"))
+        last = _last_event(environ.get(LAST_EVENT_ID_ENVIRON_KEY), parameters.get("last_event_id"))
         context = exchange.context if last is None else exchange.context.merge(last)
         with self._service.reading.cut(context, exchange.wait_seconds) as cut:
             present = cut.clock()
         position = last if last is not None else None if wants_state else present
         seen = present if position is None else position
         if environ["REQUEST_METHOD"] == "HEAD":
-            return Reply(200, b"", seen, _HEADERS, CONTENT_TYPE)
+            return Reply(200, b"", seen, UNBUFFERED, CONTENT_TYPE)
         environ[HANDOVER_ENVIRON_KEY] = self._hub.admit(Wish(prefix, position, wants_state))
-        return Reply(200, b"", seen, _HEADERS, CONTENT_TYPE, is_endless=True)
+        return Reply(200, b"", seen, UNBUFFERED, CONTENT_TYPE, is_endless=True)
 
 
 def _checked_prefix(prefix: str) -> str:

@@ -11,13 +11,14 @@ from node.errors import PreconditionFailedError
 from node.http.answers import Reply, encode
 from node.http.data_answers import Conflict, WriteDone
 from node.http.routes import BODY_ERRORS, CANNOT_NOW, LIMIT_REACHED, MALFORMED, Documented
+from node.service import WriteResult
 
 if TYPE_CHECKING:
     from node.core.conditions import Condition
     from node.core.write import Operation
-    from node.http.routes import Exchange
+    from node.http.routes import Committing, Exchange
     from node.http.write_requests import WriteRequest
-    from node.service import ReplicaService, WriteResult
+    from node.service import ReplicaService
 
 STORE_FULL = Documented(507, "the disk or the store's size limit is full; nothing was written")
 CONFLICT = Documented(409, "the precondition does not hold here: the current version", (Conflict,))
@@ -30,15 +31,24 @@ def write(
     operations: tuple[Operation, ...],
     request: WriteRequest,
     condition: Condition | None = None,
-) -> WriteResult:
-    """Make the write that a request asks for; raises as ``ReplicaService.write`` does."""
+) -> Committing[WriteResult]:
+    """Make the write that a request asks for; raises as ``ReplicaService.write`` does.
+
+    Nearly every write waits for its commit alone, and needs no thread for that.
+    """
+    request_id = "" if request.request_id is UNSET else request.request_id
+    if request.ack is UNSET:
+        submission = service.submit(operations, exchange.context, request_id=request_id, condition=condition)
+        if submission is not None:
+            yield submission
+            return WriteResult(submission.result(0), AckLevel.LOCAL)
     return service.write(
         operations,
         exchange.context,
         exchange.wait_seconds,
         AckLevel.LOCAL if request.ack is UNSET else AckLevel[request.ack.upper()],
         request.ack_timeout,
-        request_id="" if request.request_id is UNSET else request.request_id,
+        request_id=request_id,
         condition=condition,
     )
 
@@ -51,10 +61,10 @@ def write_and_say(
     message: str,
     *,
     condition: Condition | None = None,
-) -> Reply:
+) -> Committing[Reply]:
     """The answer of a write that has nothing to say but ``message`` and its clock; or that its condition failed."""
     try:
-        result = write(service, exchange, operations, request, condition)
+        result = yield from write(service, exchange, operations, request, condition)
     except PreconditionFailedError as error:
         return _conflict(service, error)
     done = WriteDone(message, service.shown(result.write.clock))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from node.core.dot import INCARNATION, NODE_ID
-from node.errors import StoreLockedError, StoreRefusedError
+from node.errors import StoreLockedError, StoreMisplacedError, StoreRefusedError
+from node.store.disk_space import NO_ROOM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,13 +63,14 @@ def new_session() -> str:
 def lock_directory(path: Path) -> int:
     """Take the data directory for this process; returns the file descriptor that holds the lock.
 
-    Raises StoreLockedError when another process has it, StoreRefusedError when it cannot be used at all.
+    Raises StoreLockedError when another process has it, StoreMisplacedError when it cannot be used at all,
+    StoreRefusedError when there is no room.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise StoreRefusedError(f"data directory {path} cannot be used: {error.strerror}") from None
+        raise why_unusable(path, error) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -78,6 +80,13 @@ def lock_directory(path: Path) -> int:
             "CAUSALKV_DATA_DIR"
         ) from None
     return descriptor
+
+
+def why_unusable(path: Path, error: OSError) -> StoreRefusedError:
+    """What to raise when the operating system refuses a data directory: another one would be right, or room."""
+    if error.errno in NO_ROOM:
+        return StoreRefusedError(f"data directory {path} cannot be used: {error.strerror}: free space on its disk")
+    return StoreMisplacedError(f"CAUSALKV_DATA_DIR: {path} cannot be used: {error.strerror}")
 
 
 def read_identity(path: Path) -> Identity | None:
@@ -92,8 +101,8 @@ def read_identity(path: Path) -> Identity | None:
             _remove_unfinished(path)
         found = sorted(entry.name for entry in path.iterdir() if entry.name not in _HARMLESS)
         if found:
-            raise StoreRefusedError(
-                f"data directory {path} is not a causalkv store (it holds {found[0]!r} and no {IDENTITY_FILE}): "
+            raise StoreMisplacedError(
+                f"CAUSALKV_DATA_DIR: {path} is not a causalkv store (it holds {found[0]!r} and no {IDENTITY_FILE}): "
                 "use an empty directory, or the one that this node made"
             ) from None
         return None
@@ -140,11 +149,11 @@ def _parse(content: bytes, path: Path) -> Identity:
 
 
 def check_owner(identity: Identity, path: Path, *, cluster: str, node: str) -> None:
-    """Raise StoreRefusedError when the directory belongs to another node or cluster."""
+    """Raise StoreMisplacedError when the directory belongs to another node or cluster."""
     if (identity.cluster, identity.node) != (cluster, node):
-        raise StoreRefusedError(
-            f"data directory {path} belongs to {identity.node} of cluster {identity.cluster}, "
-            f"not to {node} of cluster {cluster}: give each node a CAUSALKV_DATA_DIR of its own"
+        raise StoreMisplacedError(
+            f"CAUSALKV_DATA_DIR: {path} belongs to {identity.node} of cluster {identity.cluster}, "
+            f"not to {node} of cluster {cluster}: give each node a directory of its own"
         )
 
 

@@ -1,8 +1,9 @@
 """A snapshot of a peer between its arrival and the moment when all of it stands in the own table of versions.
 
-Merging a million keys takes seconds, and no reader may see half of it (DESIGN I1). So the snapshot is adopted by one
-small record, the *overlay*: from that commit on, every read of a key merges what stands in the two tables. Behind it
-the keys are carried over, some with each transaction; a key that is written meanwhile is carried over by that.
+Merging a million keys takes seconds, and no reader may see half of it: that would break causal order. So the snapshot
+is adopted by one small record, the *overlay*: from that commit on, every read of a key merges what stands in the two
+tables. Behind it the keys are carried over, some with each transaction; a key that is written meanwhile is carried over
+by that.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from node.core.vector_clock import VectorClock
 from node.core.versions import merged
+from node.store.conflicts import Conflicts
 from node.store.records import (
     decode_entry,
     decode_versions,
@@ -138,6 +140,7 @@ class Overlay:
         for key, _, versions in batch:
             if not versions:
                 self._transaction.delete(key, db=self._tables.versions)
+        Conflicts(self._transaction, self._tables.conflicts).merged((key, versions) for key, _, versions in batch)
         if len(batch) < max_keys:
             self._transaction.delete(OVERLAY_KEY, db=self._tables.meta)
             self._transaction.drop(self._tables.snapshot, delete=False)

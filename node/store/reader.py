@@ -10,6 +10,7 @@ import msgspec
 from node.core.hybrid_clock import HybridTimestamp
 from node.core.places import CounterPlace, MemberPlace
 from node.core.vector_clock import VectorClock
+from node.store.conflicts import named_after
 from node.store.history import stored_line
 from node.store.overlay import Overlay, from_key
 from node.store.records import (
@@ -19,6 +20,7 @@ from node.store.records import (
     decode_versions,
     decoded,
     is_register,
+    place_of_record,
     set_prefix,
     unsealed,
     version_key,
@@ -92,6 +94,21 @@ class StoreReader:
                 return
             if key > behind and key.startswith(wanted):
                 yield place, versions
+
+    def conflicts(self, after: str) -> Iterator[tuple[str, Versions]]:
+        """The keys that hold several versions and stand behind ``after`` in the table, in its order, with them.
+
+        Keys of a snapshot that is being merged are among them when they are carried over.
+        """
+        for key in named_after(self._transaction, self._tables.conflicts, version_key(after) if after else b""):
+            record = self._transaction.get(key, db=self._tables.versions)
+            place = None if record is None else place_of_record(record)
+            if isinstance(place, str) and len(versions := self.versions(place)) > 1:
+                yield place, versions
+
+    def conflict_count(self) -> int:
+        """How many keys hold several versions, or did before a snapshot that is being merged."""
+        return int(self._transaction.stat(self._tables.conflicts)["entries"])
 
     def members(self, key: str, after: str) -> Iterator[tuple[str, Versions]]:
         """The members of a set behind ``after``, in the byte order of their JSON texts, with their versions."""

@@ -192,6 +192,13 @@ def place_of_record(record: bytes) -> Place:
     return _place(names)
 
 
+def dots_of_record(record: bytes) -> list[Dot]:
+    """The dots of the siblings in a record, whatever place it belongs to; raises StoreCorruptedError."""
+    dots: list[Dot]
+    _, dots, _ = decoded(_unpack_dots, unsealed(record, _KEY_RECORD), _KEY_RECORD)
+    return dots
+
+
 def _misplaced(found: Place, place: Place) -> StoreCorruptedError:
     return StoreCorruptedError(f"the record of {place!r} belongs to {found!r}: the database is damaged")
 

@@ -20,10 +20,17 @@ from node.core.hybrid_clock import ZERO, HybridTimestamp
 from node.core.members import SavedMember
 from node.core.state import FormerLine, SavedReplica
 from node.core.vector_clock import VectorClock
-from node.errors import StoreCorruptedError, StoreFullError, StoreRefusedError
+from node.errors import (
+    ConfigurationError,
+    StoreCorruptedError,
+    StoreFullError,
+    StoreRefusedError,
+)
 from node.store import disk_space
 from node.store import identity as identities
+from node.store.conflicts import name_all
 from node.store.database_file import is_whole
+from node.store.lazy_transaction import LazyTransaction
 from node.store.overlay import Overlay
 from node.store.reader import POSITION_KEY, TRIMMED_KEY, Position, StoreReader, read_position
 from node.store.records import decoded, sealed, unsealed
@@ -48,7 +55,7 @@ _READERS_MAX = 4096
 # Of the held writes, what is read at a start; the replica looks through the rest by and by.
 _HELD_MAX_WRITES = 100_000
 # Data directories of earlier versions lack these.
-_LATER_TABLES = ("snapshot", "expiries", "requests_a", "requests_b")
+_LATER_TABLES = ("snapshot", "expiries", "requests_a", "requests_b", "conflicts")
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -63,7 +70,7 @@ class Store:
     def __init__(self, path: Path, *, cluster: str, node: str, max_bytes: int) -> None:
         """Open the data directory ``path``, or make it when it is empty.
 
-        Raises StoreLockedError or StoreRefusedError, each with one line that says what to do.
+        Raises StoreLockedError, StoreRefusedError or ConfigurationError, each with one line that says what to do.
         """
         self._path = path
         self._is_new = False
@@ -73,7 +80,7 @@ class Store:
             self.identity = self._open(cluster, node, max_bytes)
         except OSError as error:
             self.let_go()
-            raise StoreRefusedError(f"data directory {path} cannot be used: {error.strerror}") from None
+            raise identities.why_unusable(path, error) from None
         except BaseException:
             self.let_go()
             raise
@@ -95,6 +102,7 @@ class Store:
         self._open_database(max_bytes, create=False)
         self._check_identity(identity)
         self._open_snapshot()
+        self._name_conflicts()
         return identity
 
     def _create(self, identity: Identity, max_bytes: int) -> Identity:
@@ -102,6 +110,7 @@ class Store:
         self._open_database(max_bytes, create=True)
         try:
             with self._env.begin(write=True) as transaction:
+                name_all(transaction, self._tables)
                 transaction.put(_IDENTITY, sealed(msgspec.json.encode(identity)), db=self._tables.meta)
                 transaction.put(POSITION_KEY, sealed(_pack(Position({}, *ZERO, 0))), db=self._tables.meta)
         except lmdb.Error as error:
@@ -119,6 +128,11 @@ class Store:
             self._tables = Tables(
                 *(self._env.open_db(name.encode(), create=create or name in _LATER_TABLES) for name in Tables._fields)
             )
+        except lmdb.MemoryError:
+            raise ConfigurationError(
+                f"CAUSALKV_STORE_MAX_BYTES: {max_bytes} bytes are more than this process may map: lower it, or raise "
+                "what limits it (ulimit -v)"
+            ) from None
         except lmdb.Error as error:
             if create:
                 raise StoreRefusedError(f"no database can be made in {self._path} ({error}): check the disk") from None
@@ -148,6 +162,11 @@ class Store:
             self._has_overlay = Overlay.find(transaction, self._tables) is not None
             if not self._has_overlay:
                 transaction.drop(self._tables.snapshot, delete=False)
+
+    def _name_conflicts(self) -> None:
+        # A store without room starts all the same: reads go on, and the next start tries again.
+        with contextlib.suppress(lmdb.Error), self._env.begin(write=True) as transaction:
+            name_all(transaction, self._tables)
 
     # ------------------------------------------------------------------------------- reading
 
@@ -206,7 +225,7 @@ class Store:
         For the one owner thread. Raises StoreFullError when the disk or the limit is full: nothing was written.
         """
         try:
-            with self._env.begin(write=True) as transaction:
+            with LazyTransaction(self._env) as transaction:
                 staged = StoreTransaction(transaction, self._tables, has_overlay=self._has_overlay)
                 yield staged
                 staged.flush()

@@ -16,6 +16,7 @@ from node.codec import decode_write, encode_write
 from node.core.causal_buffer import HeldWrite
 from node.core.places import key_of
 from node.errors import MessageRejectedError, StoreCorruptedError
+from node.store.conflicts import Conflicts
 from node.store.expiries import Expiries
 from node.store.history import History
 from node.store.overlay import DONE, Overlay
@@ -64,6 +65,7 @@ class Tables(NamedTuple):
     expiries: Any
     requests_a: Any
     requests_b: Any
+    conflicts: Any
 
 
 class StoreTransaction:
@@ -83,6 +85,7 @@ class StoreTransaction:
         self.remember_request = self._requests.remember
         self.younger_requests = self._requests.count_younger
         self.forget_older_requests = self._requests.forget_older
+        self._conflicts = Conflicts(transaction, tables.conflicts)
         self._records: dict[Place, bytes | None] = {}
         self._versions: dict[Place, Versions] = {}
         self._history = History(transaction, tables.history)
@@ -98,6 +101,8 @@ class StoreTransaction:
         """These places are about to be read, and these requests looked for: read them all at once."""
         self._requests.expect(request_ids)
         wanted = {version_key(place): place for place in places if place not in self._records}
+        if not wanted:
+            return
         self._records.update(dict.fromkeys(wanted.values()))
         found = self._transaction.cursor(db=self._tables.versions).getmulti(sorted(wanted))
         self._records.update((wanted[key], record) for key, record in found)
@@ -109,23 +114,31 @@ class StoreTransaction:
 
     def versions(self, place: Place) -> Versions:
         """The siblings of a place, winner first; empty when there is none."""
-        staged = self._versions.get(place)
-        if staged is not None:
-            return staged
+        found = self._versions.get(place)
+        if found is None:
+            found = self._stored_versions(place)
+        if len(found) > 1:
+            self._conflicts.seen(place)
+        return found
+
+    def _stored_versions(self, place: Place) -> Versions:
         record = self._record(place)
         if self.overlay is not None:
+            self._conflicts.seen(place)  # more may stand in the own table than the two together come to
             return self.overlay.versions(place, record)
         return () if record is None else decode_versions(record, place)
 
     def dots(self, place: Place) -> Sequence[Dot]:
         """The dots of a place's siblings."""
-        staged = self._versions.get(place)
-        if staged is not None:
-            return [version.dot for version in staged]
-        if self.overlay is not None:
+        if place in self._versions or self.overlay is not None:
             return [version.dot for version in self.versions(place)]
         record = self._record(place)
-        return () if record is None else decode_dots(record, place)
+        if record is None:
+            return ()
+        found = decode_dots(record, place)
+        if len(found) > 1:
+            self._conflicts.seen(place)
+        return found
 
     def set_versions(self, place: Place, versions: Versions) -> None:
         """Replace the siblings of a place; an empty tuple leaves nothing behind."""
@@ -234,6 +247,7 @@ class StoreTransaction:
             for place, siblings in self._versions.items()
         }
         self._write(self._tables.versions, records)
+        self._conflicts.changed(self._versions)
         if self.overlay is not None and records:
             cursor = self._transaction.cursor(db=self._tables.snapshot)
             found = [(key, DONE) for key, _ in cursor.getmulti(sorted(records))]

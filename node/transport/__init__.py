@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from node.settings import MEMORY_URL
 from node.transport.memory import MemoryTransport
 from node.transport.memory_fanout import QUEUE_MAX_MESSAGES, MemoryFanout
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from node.transport.port import Transport
 
 __all__ = ["create_transport", "shared_fanout"]
-
-MEMORY_URL = "memory://"
 
 _fanouts: dict[str, MemoryFanout] = {}
 _fanouts_lock = threading.Lock()

@@ -68,7 +68,8 @@ class AMQPTransport:
         if len(self._urls) > 1 and self._queue_type == "classic":
             log.warning(
                 "several brokers, but classic queues: what is published while the broker that holds a queue is away "
-                "misses that queue; set CAUSALKV_QUEUE_TYPE=quorum when they form a cluster"
+                "misses that queue",
+                what_to_do="set CAUSALKV_QUEUE_TYPE=quorum when the brokers form a cluster",
             )
         control_publisher, control_consumer = self._control(listener)
         copies = RejectedCopies(exchange=self._names.rejected, make_properties=self._make_properties)
@@ -177,12 +178,16 @@ class AMQPTransport:
             readiness=readiness,
         )
         self._control_consumer = ControlConsumer(
-            exchange=self._names.control, node_id=self._names.node_id, readiness=readiness, listener=listener
+            exchange=self._names.control,
+            node_id=self._names.node_id,
+            new_queue=self._names.new_control_queue,
+            readiness=readiness,
+            listener=listener,
         )
         return self._control_publisher, self._control_consumer
 
     def _thread(self, purpose: str, role: Publisher | Consumer) -> ConnectionThread:
-        return ConnectionThread(purpose, role, self._urls, partial(self._connect, purpose))
+        return ConnectionThread(self._names.node_id, purpose, role, self._urls, partial(self._connect, purpose))
 
     def _is_blocked(self) -> bool:
         return self._publisher is not None and self._publisher.is_blocked

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from node.errors import TransportError
-from node.logs import get_logger
+from node.logs import REPORT_IT, get_logger, speak_for
 from node.transport.gate import Gate
 from node.transport.port import CUT_REASON
 from node.transport.reconnect import STABLE_SECONDS, AddressRotation, OutageLog, retrying_until, without_secrets
@@ -79,8 +79,14 @@ class ConnectionThread:
     """Connects, serves, and connects again, for ever; ``stop`` ends it at once also between attempts."""
 
     def __init__(
-        self, name: str, role: Role, urls: Sequence[str], connect: Callable[[str, SessionEvents], RunningSession]
+        self,
+        node_id: str,
+        name: str,
+        role: Role,
+        urls: Sequence[str],
+        connect: Callable[[str, SessionEvents], RunningSession],
     ) -> None:
+        self._node_id = node_id
         self._role = role
         self._urls = urls
         self._connect = connect
@@ -146,6 +152,7 @@ class ConnectionThread:
     # ------------------------------------------------------------------------- in the thread
 
     def _run(self) -> None:
+        speak_for(self._node_id)
         while not self._stopping.is_set():
             self._gate.wait()
             if not self._stopping.is_set():
@@ -157,7 +164,7 @@ class ConnectionThread:
         except TransportError:
             raise
         except Exception as error:  # a thread that ends would stall the node in silence
-            log.error("the link to the broker failed inside this node, please report it", error=repr(error))  # noqa: TRY400  # one line; the traceback is for debug
+            log.error("the link to the broker failed inside this node", reason=repr(error), what_to_do=REPORT_IT)  # noqa: TRY400  # one line; the traceback is for debug
             log.debug("where the link failed", exc_info=True)
             raise TransportError(repr(error)) from error
 

@@ -152,9 +152,17 @@ class ControlConsumer:
     """Listens for control messages over the consuming connection."""
 
     def __init__(
-        self, *, exchange: str, node_id: str, readiness: ControlReadiness, listener: TransportListener
+        self,
+        *,
+        exchange: str,
+        node_id: str,
+        new_queue: Callable[[], str],
+        readiness: ControlReadiness,
+        listener: TransportListener,
     ) -> None:
+        """``new_queue`` names the queue of each connection."""
         self._exchange = exchange
+        self._new_queue = new_queue
         self._node_id = node_id
         self._readiness = readiness
         self._listener = listener
@@ -186,7 +194,13 @@ class ControlConsumer:
 
         # A closed channel is opened again.
         channel.add_on_cancel_callback(lambda _frame: channel.close(reply_text="the broker ended the consumer"))
-        channel.queue_declare("", exclusive=True, auto_delete=True, arguments=CONTROL_QUEUE_ARGUMENTS, callback=named)
+        channel.queue_declare(
+            self._new_queue(),
+            exclusive=True,
+            auto_delete=True,
+            arguments=CONTROL_QUEUE_ARGUMENTS,
+            callback=named,
+        )
 
     def _bind(self, channel: Channel, queue: str, *, then: Callable[[], None]) -> None:
         def declared(_frame: Frame) -> None:

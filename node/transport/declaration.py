@@ -33,11 +33,11 @@ class QueueConflicts:
                 return
             self._types[queue.name] = type_in_use(complaint)
         log.warning(
-            "the queue exists with other arguments and is used as it is: to change it, let its node drain it, stop "
-            "that node, delete the queue, start the node again",
+            "the queue exists with other arguments and is used as it is",
             queue=queue.name,
             wanted=dict(queue.arguments),
             broker_says=complaint,
+            what_to_do="to change it: let its node drain it, stop that node, delete the queue, start the node again",
         )
 
     def type_of(self, queue_name: str, wanted: str) -> str:

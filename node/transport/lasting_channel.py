@@ -67,5 +67,6 @@ class LastingChannel:
             self._log.warning(
                 "a channel was closed, opening it again until it stays; writes go on meanwhile",
                 reason=str(getattr(reason, "reply_text", reason)),
+                what_to_do="see that this node's broker user has the rights that the reason names; else nothing",
             )
         session.call_later(RETRY_SECONDS, partial(self._open, session))

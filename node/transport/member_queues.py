@@ -101,6 +101,7 @@ class MemberQueues:
                 "the queues of new members could not be made, trying again with the next connection",
                 members=missing,
                 reason=reason,
+                what_to_do="see that this node's broker user may configure queues; until then they miss messages",
             ),
         ).start()
 
@@ -129,7 +130,8 @@ class MemberQueues:
 
 def _log_not_deleted(queue: str, reason: str) -> None:
     log.warning(
-        "the queue of a removed member was not deleted: delete it in the broker, else it fills to its limit",
+        "the queue of a removed member was not deleted",
         queue=queue,
         reason=reason,
+        what_to_do="delete it in the broker, else it fills to its limit",
     )

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from node.codec import APP_ID, CONTENT_TYPE
-from node.logs import get_logger
+from node.logs import REPORT_IT, get_logger
 from node.transport.control import control_content_type
 from node.transport.memory_fanout import MemoryFanout, RejectedMessage, Waiting
 from node.transport.port import CUT_REASON, ControlDelivery, Delivery, OutgoingMessage
@@ -119,7 +119,12 @@ class MemoryTransport:
         refuse_to_delete(node_id, own_node_id=self._node_id)
         with self._fanout.changed:
             if not self._is_connected():
-                log.warning("the queue of a removed member was not deleted: no link to the fanout", member=node_id)
+                log.warning(
+                    "the queue of a removed member was not deleted: no link to the fanout",
+                    node=self._node_id,
+                    member=node_id,
+                    what_to_do="nothing: it is deleted when the link is back",
+                )
             elif self._fanout.delete(node_id):
                 log.info("deleted the queue of a removed member", member=node_id)
 
@@ -173,7 +178,7 @@ class MemoryTransport:
                 try:
                     call()
                 except Exception as error:  # noqa: BLE001  # a thread that ends would stall the node in silence
-                    log.error("the in-process link failed, please report it", error=repr(error))  # noqa: TRY400  # one line
+                    log.error("the in-process link failed", reason=repr(error), what_to_do=REPORT_IT)  # noqa: TRY400  # one line
 
     def _next_calls(self) -> list[Callable[[], None]]:
         """What to tell the listener now, in order. The lock is held."""
@@ -220,7 +225,11 @@ class MemoryTransport:
         self._fanout.declare((self._node_id,))
         reason = "the queue was deleted"
         self._last_error = reason
-        log.warning("this node's queue was deleted, making it again: see who does that", node=self._node_id)
+        log.warning(
+            "this node's queue was deleted, making it again",
+            node=self._node_id,
+            what_to_do="see who deletes it; what was in it comes from the peers",
+        )
         return [partial(listener.consumer_down, reason), *self._consume(listener)]
 
     def _consume(self, listener: TransportListener) -> list[Callable[[], None]]:
@@ -238,7 +247,12 @@ class MemoryTransport:
     def _lose(self, listener: TransportListener, reason: str) -> list[Callable[[], None]]:
         self._disconnect()
         self._last_error = reason
-        log.warning("no link to the in-process fanout, waiting for it", node=self._node_id, reason=reason)
+        log.warning(
+            "no link to the in-process fanout, waiting for it",
+            node=self._node_id,
+            reason=reason,
+            what_to_do="nothing, when it was cut on purpose; reads and writes go on at this node",
+        )
         return [partial(listener.publisher_down, reason), partial(listener.consumer_down, reason)]
 
     def _disconnect(self) -> None:

@@ -1,7 +1,7 @@
 """The port behind which every transport stands: RabbitMQ, the in-process fanout, the simulator.
 
 A transport carries bytes; it knows nothing of clocks. Its duties, numbered, because the replica's
-guarantees (DESIGN I1, I3, I4) rest on them:
+guarantees (causal order, no acknowledged write is lost, exactly once) rest on them:
 
 1. *Fanout.* A message handed to ``publish`` reaches every member's queue, the sender's own included,
    at least once, unless the transport says otherwise through ``publish_refused`` or ``publisher_down``.

@@ -166,7 +166,10 @@ class Publisher:
     def _declare_again(self) -> None:
         if self._is_declaring or self._session is None:
             return
-        log.warning("a message found no queue, declaring the cluster's queues again: see who deletes them")
+        log.warning(
+            "a message found no queue, declaring the cluster's queues again",
+            what_to_do="see who deletes queues; members get what they missed from each other",
+        )
         self._declare(self._session, on_done=lambda: None)
 
     def _check_flushed(self) -> None:
@@ -178,8 +181,9 @@ class Publisher:
         self.is_blocked = True
         reason = frame.method.reason
         log.warning(
-            "the broker takes no messages for now, writes wait in the outbox: free its memory or disk",
+            "the broker takes no messages for now, writes wait in the outbox",
             broker_says=reason,
+            what_to_do="free the broker's memory or disk, whichever it names",
         )
         if self.is_up:
             self._listener.publisher_blocked(reason)

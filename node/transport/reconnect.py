@@ -103,7 +103,8 @@ class OutageLog:
             return
         self._down_since = time.monotonic()
         self._log.warning(
-            "no link to the broker, trying again until there is one: see that it runs and lets this node in",
+            "no link to the broker, trying again until there is one",
             address=address,
             reason=reason,
+            what_to_do="see that it runs and lets this node in; reads and writes go on at this node",
         )

@@ -160,7 +160,12 @@ class RejectedCopies:
         self._forget_channel()
         session = self._session
         if session is not None and session.connection.is_open:
-            log.warning("the broker refused a copy of a rejected message, trying again", broker_says=str(reason))
+            log.warning(
+                "the broker refused a copy of a rejected message, trying again",
+                exchange=self._exchange,
+                broker_says=str(reason),
+                what_to_do="see that the exchange exists, and that this node's broker user may write to it",
+            )
             session.call_later(RETRY_SECONDS, lambda: self._open_channel(session))
 
     def _send_waiting(self) -> None:
@@ -194,8 +199,9 @@ class RejectedCopies:
             copy.origin.release(copy.epoch, copy.tag)
         if settled.refused:
             log.warning(
-                "the broker did not take a copy of a rejected message, trying again: see that its queue exists",
+                "the broker did not take a copy of a rejected message, trying again",
                 exchange=self._exchange,
+                what_to_do="see that the queue of rejected messages exists and is bound to that exchange",
             )
             self._keep(settled.refused)
             if self._session is not None:

@@ -8,6 +8,7 @@ peers' histories. Nodes configured with different limits use the queue as the fi
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -116,6 +117,15 @@ class ClusterNames:
         """The queue that a node consumes."""
         return f"{self.cluster}.{node_id}"
 
+    def new_control_queue(self) -> str:
+        """A name for the queue on which this node listens for control messages over one connection.
+
+        Another one each time: that of a connection whose loss the broker has not noticed is still there, and locked.
+        What it begins with is the node's, so that a broker user can be given the right to it alone; and not the
+        cluster's, whose name stands before what lasts.
+        """
+        return f"control.{self.cluster}.{self.node_id}.{secrets.token_hex(4)}"
+
     @property
     def own_queue(self) -> str:
         """The queue that this node consumes."""
@@ -131,7 +141,11 @@ def usable_node_ids(node_ids: Sequence[str]) -> tuple[str, ...]:
     """Those that can be members' names, each once; the others are logged, because a member list is no proof."""
     for node_id in node_ids:
         if not is_node_id(node_id):
-            log.warning("no queue for a member whose name no node can have: see who added it", member=node_id[:80])
+            log.warning(
+                "no queue for a member whose name no node can have",
+                member=node_id[:80],
+                what_to_do="see who added it, and take it out: python -m client remove",
+            )
     return tuple(dict.fromkeys(filter(is_node_id, node_ids)))
 
 

@@ -62,7 +62,7 @@ class SetState(Struct, kw_only=True):
     initial: bool = True
 
 
-_NAMES: dict[type, str] = {
+OPERATION_NAMES: dict[type, str] = {
     Put: "put",
     Delete: "delete",
     Expire: "expire",
@@ -82,8 +82,12 @@ def event_text(content: Any) -> bytes:
 
 
 def id_line(position: VectorClock) -> bytes:
-    """The line that carries a watcher's position: the text of the token that covers all that was sent."""
-    return b"id: %b\n" % str(position).encode()
+    """The line that carries a watcher's position: the text of the token that covers all that was sent.
+
+    Before the first write of all that is a blank, which means the same as no token: a browser that is told an empty
+    position does not name it when it comes again, and would be served from then on.
+    """
+    return b"id: %b\n" % (str(position).encode() or b" ")
 
 
 def beginning(position: VectorClock | None) -> bytes:
@@ -139,7 +143,7 @@ class WriteEvents:
 def change_of(write: Write, operation: Operation, shown: Callable[[VectorClock], list[int]]) -> Change:
     """One operation of a write, as it is told."""
     change = Change(
-        op=_NAMES[type(operation)],
+        op=OPERATION_NAMES[type(operation)],
         key=operation.key,
         node=node_id_of(write.dot.replica),
         dot=str(write.dot),

@@ -15,6 +15,7 @@ from collections import deque
 from pathlib import Path
 
 from infra.ports import free_port
+from node import garbage
 from node.core.vector_clock import VectorClock
 from node.core.write import Put
 from node.logs import configure_logging
@@ -77,6 +78,7 @@ def _replicated(directory: Path, amqp_url: str, cluster_name: str, writes: int) 
     with cluster:
         node = Node(settings)
         node.start()
+        garbage.look_seldom()  # as in a process that is a node
         wait_until(lambda: node.service.broker_state == "connected", "node1 is connected", 10)
         began = time.monotonic()
         _offer(node, writes)

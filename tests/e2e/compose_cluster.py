@@ -15,7 +15,7 @@ import httpx
 import pytest
 from testcontainers.compose import DockerCompose
 
-from infra.ports import free_port
+from infra.ports import NO_TLS, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,36 +35,44 @@ services:
 
 
 class ComposeCluster:
-    """A cluster of containers; ``directory`` takes the file with its settings."""
+    """A cluster of containers; ``directory`` takes the files with its settings."""
 
     def __init__(self, directory: Path) -> None:
         self.project = f"causalkv-test-{secrets.token_hex(4)}"
         self.ports = {name: free_port() for name in PUBLISHED}
-        settings = {"COMPOSE_PROJECT_NAME": self.project, "CAUSALKV_FAULTS": "1"}
-        settings |= {f"CAUSALKV_PORT_{name.upper()}": str(port) for name, port in self.ports.items()}
-        env_file = directory / "compose.env"
-        env_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="ascii")
-        additions = directory / "additions.yml"
-        additions.write_text(ADDITIONS, encoding="ascii")
+        self._directory = directory
+        self.configure()
         self._compose = DockerCompose(
             ROOT,
-            compose_file_name=[str(ROOT / "docker-compose.yml"), str(additions)],
-            env_file=str(env_file),
+            compose_file_name=[str(ROOT / "docker-compose.yml"), str(directory / "additions.yml")],
+            env_file=str(directory / "compose.env"),
             build=True,
             wait=True,
         )
-        self.http = httpx.Client(timeout=10.0, trust_env=False)
+        self.http = httpx.Client(timeout=10.0, trust_env=False, verify=NO_TLS)
+
+    def configure(self, additions: str = ADDITIONS, **variables: str) -> None:
+        """What stands beside docker-compose.yml, and the environment, from the next command on."""
+        ports = {f"CAUSALKV_PORT_{name.upper()}": str(port) for name, port in self.ports.items()}
+        settings = {"COMPOSE_PROJECT_NAME": self.project, "CAUSALKV_FAULTS": "1", **ports, **variables}
+        lines = [f"{name}='{value}'\n" for name, value in settings.items()]
+        (self._directory / "compose.env").write_text("".join(lines), encoding="utf-8")
+        (self._directory / "additions.yml").write_text(additions, encoding="ascii")
 
     def up(self) -> None:
         """``docker compose up --build --wait``."""
-        complaint = None
-        try:
-            self._compose.start()
-        except subprocess.CalledProcessError as error:
-            complaint = (error.stderr or b"").decode(errors="replace")
+        complaint = self.start()
         if complaint is not None:
             logs = self.run("logs", "--tail", "40", check=False)
             pytest.fail(f"docker compose up: {complaint[-2_000:]}\n{logs[-4_000:]}")
+
+    def start(self) -> str | None:
+        """The same; what it says when it fails, else None."""
+        try:
+            self._compose.start()
+        except subprocess.CalledProcessError as error:
+            return (error.stderr or b"").decode(errors="replace")
+        return None
 
     def down(self) -> None:
         """``docker compose down``: containers and networks go, data stays."""

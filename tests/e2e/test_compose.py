@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 from tests.e2e.compose_cluster import NODES, docker, eventually
+from tests.support.cluster import wait_until
 from tests.support.founding_transcript import founding_transcript
 
 if TYPE_CHECKING:
     from tests.e2e.compose_cluster import ComposeCluster
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 BROKER_LOGIN = ("guest", "guest")
 
@@ -72,6 +73,18 @@ def test_a_lesson_plays_from_a_container(cluster: ComposeCluster, scenario: str)
     told = cluster.run("run", "--rm", "--no-TTY", "client", "demo", "--scenario", scenario)
     assert told.startswith(f"{scenario}: ")
     assert told.count("(all equal)") == 1
+
+
+def test_every_node_serves_the_dashboard_which_may_ask_the_others(cluster: ComposeCluster) -> None:
+    """Its files are in the image, and nodes answer pages at the addresses that are published."""
+    for node in NODES:
+        page = cluster.http.get(f"{cluster.url(node)}/")
+        assert page.status_code == httpx.codes.OK
+        assert cluster.http.get(f"{cluster.url(node)}/dashboard/app.js").status_code == httpx.codes.OK
+        for other in NODES:
+            assert cluster.url(other) in page.headers["Content-Security-Policy"]
+            answer = cluster.http.get(f"{cluster.url(node)}/status", headers={"Origin": cluster.url(other)})
+            assert answer.headers["Access-Control-Allow-Origin"] == cluster.url(other)
 
 
 def test_every_container_is_healthy_and_every_node_sees_the_broker(cluster: ComposeCluster) -> None:
@@ -149,15 +162,20 @@ def test_a_message_can_be_read_in_the_management_ui(cluster: ComposeCluster) -> 
 def test_the_logs_tell_the_story_of_a_write_in_one_line_per_step(cluster: ComposeCluster) -> None:
     """Accepted and published at its own node; delivered, held for a named cause, and applied elsewhere."""
     cause, effect = fresh_key(), fresh_key()
-    delay = cluster.http.post(f"{cluster.url('node3')}/faults", json={"delay": {"node1": 3.0}})
+    delay = cluster.http.post(f"{cluster.url('node3')}/faults", json={"delay": {"node1": 60.0}})
     assert delay.status_code == httpx.codes.OK, delay.text
     try:
         put(cluster, "node1", cause, "first")
         shown_by(cluster, "node2", cause, "first")
         put(cluster, "node2", effect, "second")
-        shown_by(cluster, "node3", effect, "second")
+        wait_until(
+            lambda: cluster.http.get(f"{cluster.url('node3')}/status").json()["held"] == 1,
+            "it is held",
+            30.0,
+        )
     finally:
         cluster.http.post(f"{cluster.url('node3')}/faults", json={"clear": True})
+    shown_by(cluster, "node3", effect, "second")
 
     def steps(node: str, key: str) -> list[str]:
         lines = [line for line in cluster.log_lines(node) if key in line]
@@ -221,6 +239,22 @@ def test_a_node_that_is_cut_off_serves_on_and_delivers_its_writes_afterwards(clu
     for node in NODES:
         for written, value in ((key, "written alone"), (meanwhile, "written by the others")):
             shown_by(cluster, node, written, value, 120)
+
+
+def test_a_broker_that_serves_nobody_is_not_taken_for_ready(cluster: ComposeCluster) -> None:
+    """Its process runs, and its container would look healthy; nodes go on by themselves until it serves again."""
+    check = ("exec", "--no-TTY", "rabbitmq", "bash", "-c", "bash /etc/causalkv/is-ready 2>/dev/null; echo $?")
+    assert cluster.run(*check).strip() == "0"
+    # It was asked every few seconds by now, from inside of its container.
+    assert not [line for line in cluster.log_lines("rabbitmq") if "-> 127.0.0.1:5672" in line], "asking fills the log"
+    cluster.run("exec", "--no-TTY", "rabbitmq", "rabbitmqctl", "--quiet", "stop_app")
+    try:
+        assert cluster.run(*check).strip() == "1"
+    finally:
+        cluster.run("exec", "--no-TTY", "rabbitmq", "rabbitmqctl", "--quiet", "start_app")
+    assert cluster.run(*check).strip() == "0"
+    for node in NODES:
+        eventually(lambda node=node: cluster.status(node)["broker"] == "connected", f"{node} is connected again")  # type: ignore[misc]  # bound at once
 
 
 def test_a_broker_that_is_killed_comes_back_with_every_queue(cluster: ComposeCluster) -> None:

@@ -15,7 +15,7 @@ from tests.integration.force.sessions import ForceLoad
 if TYPE_CHECKING:
     from tests.e2e.compose_cluster import ComposeCluster
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 REQUESTS = 300
 QUIET_SECONDS = 120.0

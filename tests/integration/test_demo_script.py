@@ -12,8 +12,8 @@ import pika
 import pytest
 
 from infra.brokers import start_in_docker
-from infra.local_cluster import ports_of
-from infra.ports import LOOPBACK, broker_answers, free_port
+from infra.local_cluster import NODE_IDS, ports_of
+from infra.ports import LOOPBACK, broker_answers, free_port, wait_until
 from tests.integration.demo_process import demo, free_ports_in_a_row
 from tests.support.broker import PrivateBroker, require_broker
 from tests.support.docker import require_docker
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# How late the management API may be.
+STATISTICS_SECONDS = 15.0
 MEMORY = {"CAUSALKV_AMQP_URL": "memory://"}
 
 
@@ -54,6 +56,18 @@ def test_it_starts_an_installed_broker_plays_the_scenario_and_stops_everything(t
         run.assert_nothing_is_left()
 
 
+def assert_each_node_has_its_own_user(management: str, messages: str) -> None:
+    """As the user that only looks sees it, who is named in the messages."""
+    shown = re.search(r"to look and change nothing: user (\w+), password (\S+)", messages)
+    assert shown
+
+    def users() -> set[str]:
+        answer = httpx.get(f"{management}/api/connections", auth=(shown[1], shown[2]), trust_env=False)
+        return {connection.get("user") for connection in answer.raise_for_status().json()}
+
+    wait_until(lambda: users() == set(NODE_IDS), STATISTICS_SECONDS, "a connection of each node's user")
+
+
 @pytest.mark.broker
 @pytest.mark.slow
 def test_kept_it_runs_until_ctrl_c_and_tells_of_a_node_that_ends(tmp_path: Path) -> None:
@@ -69,6 +83,7 @@ def test_kept_it_runs_until_ctrl_c_and_tells_of_a_node_that_ends(tmp_path: Path)
         address, user, password = shown.groups()
         exchange = httpx.get(f"{address}/api/exchanges/%2F/causalkv.writes", auth=(user, password), trust_env=False)
         assert exchange.json()["type"] == "fanout"
+        assert_each_node_has_its_own_user(address, run.messages)
 
         node3 = next(p for p in run.started() if p.environ().get("CAUSALKV_NODE_ID") == "node3")
         node3.kill()
@@ -133,6 +148,18 @@ def test_a_given_broker_that_does_not_answer_is_an_error_without_its_password(tm
     with demo(tmp_path, environment={"CAUSALKV_AMQP_URL": f"amqp://me:hidden@127.0.0.1:{port}/%2F"}) as run:
         assert run.exit_code() == 1
         assert f"no broker answers at amqp://127.0.0.1:{port}" in run.messages
+        assert "hidden" not in run.messages
+        run.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("end", ["@127.0.0.1:notaport/%2F", "@[::1/%2F", "@/%2F"])
+def test_an_address_that_is_none_is_an_error_without_its_password(tmp_path: Path, end: str) -> None:
+    """One line that says what would be right; nothing is started."""
+    with demo(tmp_path, environment={"CAUSALKV_AMQP_URL": f"amqp://me:hidden{end}"}) as run:
+        assert run.exit_code() == 1
+        assert "CAUSALKV_AMQP_URL" in run.messages
+        assert "amqp://user:password@host:5672/%2F" in run.messages
+        assert "Traceback" not in run.messages
         assert "hidden" not in run.messages
         run.assert_nothing_is_left()
 

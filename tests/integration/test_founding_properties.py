@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from infra.ports import NO_TLS
 from tests.support.cluster import ClusterUnderTest, wait_until
 from tests.support.tcp_proxy import TcpProxy
 
@@ -222,9 +223,9 @@ def test_a_held_write_survives_the_death_of_its_node(tmp_path: Path, broker: Pri
 
 
 @pytest.mark.slow
-def test_reads_and_writes_go_on_without_a_broker(tmp_path: Path, own_broker: PrivateBroker) -> None:
+def test_reads_and_writes_go_on_without_a_broker(tmp_path: Path, own_broker: PrivateBroker, cluster_name: str) -> None:
     """A node answers at once and says how it is; what it took reaches the others when the broker is back."""
-    with ClusterUnderTest(tmp_path, own_broker.url) as cluster:
+    with ClusterUnderTest(tmp_path, own_broker.url, cluster=cluster_name) as cluster:
         cluster["node1"].put("before", "the loss").raise_for_status()
         cluster.quiesce(["before"])
         own_broker.kill()
@@ -266,7 +267,7 @@ def play_scene(cluster: ClusterUnderTest) -> Scene:
 
 def look_until(stopping: threading.Event, url: str, number: int) -> None:
     """Look at an effect and then at its cause, over and over, until the effect was seen; never one alone."""
-    with httpx.Client(base_url=url, timeout=WAIT_SECONDS, trust_env=False) as http:
+    with httpx.Client(base_url=url, timeout=WAIT_SECONDS, trust_env=False, verify=NO_TLS) as http:
         while not stopping.is_set():
             effect = http.get("/get", params={"key": f"effect{number}"}).status_code == HTTPStatus.OK
             cause = http.get("/get", params={"key": f"cause{number}"}).status_code == HTTPStatus.OK

@@ -10,12 +10,16 @@ from infra.errors import InfrastructureError, StartFailedError
 from infra.ports import broker_answers
 from infra.private_broker import PrivateBroker
 from tests.support.broker import require_broker
+from tests.support.cluster import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+# Helpers of the broker end by themselves when it is gone, a moment later.
+TIMEOUT_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -48,14 +52,25 @@ def test_it_comes_back_with_its_data_after_a_crash_and_leaves_no_process(broker:
     broker.ctl("add_vhost", "kept")
 
     broker.kill()
-    assert processes_of(directory) == []
+    wait_until(lambda: processes_of(directory) == [], "no process is left", TIMEOUT_SECONDS)
     assert not broker_answers(address)
 
     broker.start()
     assert broker.amqp_url == address
     assert "kept" in broker.ctl("list_vhosts", "name").split()
     broker.stop()
-    assert processes_of(directory) == []
+    wait_until(lambda: processes_of(directory) == [], "no process is left", TIMEOUT_SECONDS)
+
+
+def test_its_folder_may_have_any_name(tmp_path: Path) -> None:
+    """Letters beyond ASCII and blanks, in all that is named in its settings, users and rights included."""
+    require_broker()
+    private = PrivateBroker(tmp_path / "Bücher und mehr", cluster="causalkv")
+    try:
+        private.start()
+        assert "node1" in private.ctl("list_users")
+    finally:
+        private.kill()
 
 
 def test_it_listens_on_the_loopback_address_only_and_hides_its_password(broker: PrivateBroker, tmp_path: Path) -> None:
@@ -79,7 +94,7 @@ def test_a_start_that_fails_shows_the_log_and_leaves_nothing(broker: PrivateBrok
         file.write("no_such_setting = 1\n")
     with pytest.raises(StartFailedError, match="no_such_setting"):
         broker.start()
-    assert processes_of(tmp_path / "broker") == []
+    wait_until(lambda: processes_of(tmp_path / "broker") == [], "no process is left", TIMEOUT_SECONDS)
 
 
 def test_a_refused_command_is_an_error_with_its_reason(broker: PrivateBroker) -> None:

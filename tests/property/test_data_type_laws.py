@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node.core.effects import ConflictArisen, ConflictResolved
 from node.core.hybrid_clock import ZERO
 from node.core.places import CounterPlace, MemberPlace
 from node.core.versions import counted
@@ -162,3 +163,20 @@ def test_writes_go_on_after_a_merge_as_if_they_had_all_come_one_by_one(history: 
     bench.restart()
     bench.receive(*(history.writes[index] for index in rest))
     assert bench.disk.fingerprint() == _disk(history, range(len(history.writes))).fingerprint()
+
+
+@given(all_types(), st.data())
+def test_conflicts_that_arose_less_those_resolved_are_the_keys_with_several_versions(
+    history: History, data: st.DataObject
+) -> None:
+    """After every write, in whatever order they come: what is counted can be believed."""
+    bench = Bench("observer")
+    in_conflict: set[str] = set()
+    for index in data.draw(causal_orders(history)):
+        for effect in bench.receive(history.writes[index]):
+            if isinstance(effect, ConflictArisen):
+                assert effect.key not in in_conflict
+                in_conflict.add(effect.key)
+            elif isinstance(effect, ConflictResolved):
+                in_conflict.remove(effect.key)
+        assert in_conflict == {key for key in KEYS if len(bench.disk.versions(key)) > 1}

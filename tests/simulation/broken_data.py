@@ -20,6 +20,8 @@ from tests.simulation.durable_state import DurableState
 from tests.simulation.transaction import Transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from node.core import events as core
     from node.core.dot import Dot
     from node.core.expiry import Expiring
@@ -81,9 +83,9 @@ def add_shares_up(self: Transaction, known_here: VectorClock, known_there: Vecto
         self.set_versions(place, tuple(merged))
 
 
-def half_a_batch(write: Write, state: ReplicaState) -> None:
+def half_a_batch(write: Write, state: ReplicaState) -> Sequence[taking_effect.ConflictChange]:
     """A batch of which only the first operation takes effect."""
-    _TAKE_EFFECT(write._replace(operations=write.operations[:1]), state)
+    return _TAKE_EFFECT(write._replace(operations=write.operations[:1]), state)
 
 
 # ------------------------------------------------------------------------------- time of versions

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from tests.simulation.simulated_node import SimulatedNode
 
 
-def window_before(effect: todo.Effect) -> Seen:
-    """Which window of a crash lies before this effect."""
+def window_before(effect: todo.Effect) -> Seen | None:
+    """Which window of a crash lies before this effect; None before what is only told, where a crash changes nothing."""
     match effect:
+        case todo.ConflictArisen() | todo.ConflictResolved():
+            return None
         case todo.Accepted():
             return Seen.CRASH_BEFORE_ANSWER
         case todo.Publish():
@@ -91,6 +93,8 @@ def _carry_out_on_control(node: SimulatedNode, effect: todo.Effect) -> None:
 
 _COUNTED: dict[type, Seen] = {
     todo.HeldBack: Seen.HELD,
+    todo.ConflictArisen: Seen.CONFLICT_ARISEN,
+    todo.ConflictResolved: Seen.CONFLICT_RESOLVED,
     todo.Postponed: Seen.POSTPONED,
     todo.Resumed: Seen.RESUMED,
     todo.RepairAsked: Seen.REPAIR_ASKED,

@@ -34,6 +34,8 @@ class Seen(enum.StrEnum):
     OWN_ECHO = "an own write came back"
     HELD_OVER_RESTART = "a write was still held after a restart"
     CONFLICT = "a key had siblings"
+    CONFLICT_ARISEN = "a write made a key's versions several"
+    CONFLICT_RESOLVED = "a write ended a conflict"
     SURVIVED_A_DELETE = "a put concurrent with a delete survived it"
     COUNTER_SHARES = "several replicas had incremented a counter"
     MEMBER_ADDED_TWICE = "concurrent additions of one member of a set stood side by side"

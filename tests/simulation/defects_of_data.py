@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from node.core import delivery, expiry, local_writes, taking_effect
@@ -24,14 +25,31 @@ def in_named_requests(plan: Plan) -> int:
     return sum(action.repeats for action in plan.actions)
 
 
-def in_lost_disks(plan: Plan) -> int:
-    """Versions that end, and disks that are lost: the more of both, the better."""
-    ending = sum(
+def _ending(plan: Plan) -> int:
+    return sum(
         isinstance(operation, Put) and operation.ttl_ms > 0
         for action in plan.actions
         for operation in action.operations
     )
-    return ending * in_many(FaultKind.LOSE_DISK)(plan)
+
+
+def in_lost_disks(plan: Plan) -> int:
+    """Versions that end, and disks that are lost: the more of both, the better."""
+    return _ending(plan) * in_many(FaultKind.LOSE_DISK)(plan)
+
+
+def in_leaving(plan: Plan) -> int:
+    """Versions that end, and nodes that leave: the more of both, the better."""
+    return _ending(plan) * in_many(FaultKind.LEAVE)(plan)
+
+
+def in_keys_put_twice(plan: Plan) -> int:
+    """The more writes put one key several times, for a while or for good, the better."""
+    return sum(
+        count > 1
+        for action in plan.actions
+        for count in Counter(operation.key for operation in action.operations if isinstance(operation, Put)).values()
+    )
 
 
 DEFECTS_OF_DATA: tuple[Defect, ...] = (
@@ -81,6 +99,7 @@ DEFECTS_OF_DATA: tuple[Defect, ...] = (
         "the time of an earlier put of one write ends the later one",
         (Invariant.EXPIRY,),
         (expiry, "_stands", broken_data.stands_by_dot),
+        shows_in=in_keys_put_twice,
     ),
     defect(
         "what comes by a snapshot never ends",
@@ -98,6 +117,7 @@ DEFECTS_OF_DATA: tuple[Defect, ...] = (
         "nobody ends the versions of a node that stays away",
         (Invariant.EXPIRY,),
         (Expiry, "_is_first", broken_data.never_for_another),
+        shows_in=in_leaving,
     ),
     # Named requests and preconditions.
     defect(

@@ -88,7 +88,7 @@ class FinalChecks:
             )
 
     def _check_clocks(self) -> None:
-        """A clock that names too little breaks I1 some day; one that names too much holds writes back for nothing."""
+        """One that names too little breaks causal order some day; one that names too much holds back for nothing."""
         for index, write in enumerate(self._oracle.writes):
             past = self._oracle.past[index]
             truth: dict[str, int] = {}

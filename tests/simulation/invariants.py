@@ -1,4 +1,4 @@
-"""What a run is judged by; the invariants are those of DESIGN section 2."""
+"""What a run is judged by; docs/guarantees.md says the same to those who use a cluster."""
 
 from __future__ import annotations
 

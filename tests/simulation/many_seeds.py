@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections import Counter
@@ -41,8 +42,10 @@ class Chunk(NamedTuple):
 
 def run_chunk(first_seed: int, end_seed: int, defect_name: str | None = None) -> Chunk:
     """Run the seeds from the first one up to, without, the end."""
+    gc.disable()  # a sixth of the time; chunk by chunk is often enough
     defect = next((defect for defect in DEFECTS if defect.name == defect_name), None)
     outcomes = [run_seed(seed, defect=defect) for seed in range(first_seed, end_seed)]
+    gc.collect()
     coverage: Coverage = Counter()
     for outcome in outcomes:
         coverage.update(outcome.coverage)

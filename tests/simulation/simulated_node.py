@@ -256,7 +256,8 @@ class SimulatedNode:
         if self._crash_here(Seen.CRASH_AFTER_COMMIT):
             return
         for effect in effects:
-            if self._crash_here(window_before(effect)):
+            window = window_before(effect)
+            if window is not None and self._crash_here(window):
                 return
             self._carry_out(effect)
         self.waiting_for_all.look()

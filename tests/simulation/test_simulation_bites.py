@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tests.simulation.defects import Defect
     from tests.simulation.invariants import Invariant
+    from tests.simulation.plan import Plan
 
 SEEDS_MAX = 2_000
 
@@ -30,9 +32,15 @@ class Found(NamedTuple):
     violation: str
 
 
+@cache
+def _plans() -> list[Plan]:
+    """The schedule of each seed: drawn once in a process, for all defects that it looks for."""
+    return [draw_plan(seed) for seed in range(SEEDS_MAX)]
+
+
 def _seeds_for(defect: Defect) -> list[int]:
     """All seeds, those first in whose schedules the defect shows best."""
-    weights = [defect.shows_in(draw_plan(seed)) for seed in range(SEEDS_MAX)]
+    weights = [defect.shows_in(plan) for plan in _plans()]
     return sorted(range(SEEDS_MAX), key=lambda seed: -weights[seed])
 
 

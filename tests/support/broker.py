@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -12,9 +13,19 @@ import pytest
 
 from infra.private_broker import PrivateBroker as InstalledBroker
 from infra.private_broker import find_server
+from tests.support.cluster import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
+
+
+# What is short: the command that sets its limit, one that is passed at once, and the usual one.
+ALARMS = {
+    "memory": ("set_vm_memory_high_watermark", "0.00001", "0.4"),
+    "disk": ("set_disk_free_limit", "900000GB", "1MB"),
+}
+ALARM_SECONDS = 30.0
 
 
 def require_broker() -> None:
@@ -42,6 +53,24 @@ class PrivateBroker(InstalledBroker):
     def url(self) -> str:
         """Where AMQP clients connect, with the credentials."""
         return self.amqp_url
+
+    def configure(self, name: str, text: str) -> None:
+        """Add a file of settings (``conf.d``), which counts from the next start on."""
+        (self._temporary / "conf.d" / name).write_text(text, encoding="utf-8")
+
+    @contextmanager
+    def alarm(self, short_of: str) -> Iterator[None]:
+        """For as long as the context lasts the broker takes no messages, as one that is short of memory or disk."""
+        command, too_much, usual = ALARMS[short_of]
+        self.ctl(command, too_much)
+        # It looks at what it has only now and then; until it has, it takes what is published, and says nothing.
+        wait_until(
+            lambda: "resource_limit" in self.ctl("eval", "rabbit_alarm:get_alarms()."), "an alarm", ALARM_SECONDS
+        )
+        try:
+            yield
+        finally:
+            self.ctl(command, usual)
 
     def wipe(self) -> None:
         """Remove all that a stopped broker has on its disk: queues, exchanges, messages, users."""

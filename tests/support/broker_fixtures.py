@@ -45,11 +45,21 @@ def docker_broker_url() -> Iterator[str]:
         yield f"amqp://tester:of-the-container@{host}:{port}/%2F"
 
 
-@pytest.fixture
-def own_broker() -> Iterator[PrivateBroker]:
-    """A broker for one test, which may stop, kill or block it."""
+@pytest.fixture(scope="session")
+def _broker_to_break() -> Iterator[PrivateBroker]:
     with PrivateBroker() as started:
         yield started
+
+
+@pytest.fixture
+def own_broker(_broker_to_break: PrivateBroker) -> PrivateBroker:
+    """A broker that one test has for itself, and may stop, kill, empty or block.
+
+    It runs, whatever the test before did to it; that one's queues may still be there, so names of one's own are
+    needed. One for all such tests, because a start keeps a processor busy for seconds.
+    """
+    _broker_to_break.start()
+    return _broker_to_break
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A reader of server-sent events, on a thread of its own: what a client of ``/watch`` sees, in order."""
+"""A reader of server-sent events, on a thread of its own: what a client of ``/watch`` or ``/events`` sees, in order."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import httpx
 
+from infra.ports import NO_TLS
 from tests.support.cluster import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 TIMEOUT_SECONDS = 15.0
 
@@ -49,16 +50,33 @@ def parsed(lines: Iterable[str], comment: Callable[[str], None]) -> Iterable[Eve
             name, data, changed = "message", [], False
 
 
+def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Lines as the standard has them: httpx also ends them at characters that JSON may hold."""
+    unread = b""
+    for piece in pieces:
+        *lines, unread = (unread + piece).split(b"\n")
+        yield from (line.decode() for line in lines)
+
+
 class EventStream:
-    """One request to ``/watch``, resumed ``behind`` a position; use as a context manager.
+    """One request to ``path``, resumed ``behind`` a position; use as a context manager.
 
     Fails when the answer is no stream.
     """
 
-    def __init__(self, url: str, *, behind: str | None = None, **parameters: str) -> None:
-        headers = {} if behind is None else {"Last-Event-ID": behind}
-        self._client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
-        request = self._client.build_request("GET", f"{url}/watch", params=parameters, headers=headers)
+    def __init__(
+        self,
+        url: str,
+        *,
+        path: str = "/watch",
+        behind: str | None = None,
+        headers: dict[str, str] | None = None,
+        **parameters: str,
+    ) -> None:
+        headers = {**(headers or {}), **({} if behind is None else {"Last-Event-ID": behind})}
+        # A node says nothing for as long as its keep-alive: this is no deadline for what is waited for.
+        self._client = httpx.Client(timeout=60.0, trust_env=False, verify=NO_TLS)
+        request = self._client.build_request("GET", f"{url}{path}", params=parameters, headers=headers)
         self.response = self._client.send(request, stream=True)
         if not self.response.is_success:
             self.response.read()
@@ -80,7 +98,7 @@ class EventStream:
 
     def _read(self) -> None:
         try:
-            for found in parsed(self.response.iter_lines(), self.comments.append):
+            for found in parsed(_lines(self.response.iter_bytes()), self.comments.append):
                 if isinstance(found, Event):
                     self.events.append(found)
                 self.position = found.position if isinstance(found, Event) else found

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from infra.ports import NO_TLS
 from tests.support.cluster import wait_until
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class _Session:
     """One client: a token that grows with every answer, and a node that it mostly stays with."""
 
     def __init__(self, seed: str, urls: Mapping[str, str], load: Load) -> None:
-        self.http = httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False)
+        self.http = httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False, verify=NO_TLS)
         self._random = random.Random(seed)
         self._name = seed
         self._urls = dict(urls)

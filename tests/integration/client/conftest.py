@@ -49,7 +49,7 @@ def run(cluster: ClusterUnderTest, tmp_path: Path) -> Callable[..., Outcome]:
 
     def invoke(*arguments: str, stdin: bytes = b"") -> Outcome:
         command = [sys.executable, "-m", "client", *arguments]
-        ended = subprocess.run(command, env=environment, input=stdin, capture_output=True, check=False, timeout=60)
+        ended = subprocess.run(command, env=environment, input=stdin, capture_output=True, check=False, timeout=180)
         return Outcome(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
     return invoke

@@ -9,11 +9,15 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from client.lessons.catalogue import SUMMARIES
+from client import Client
+from client.lessons.catalogue import LESSONS, SUMMARIES
+from client.lessons.moments import Clocks, Stored
+from client.lessons.stage import Stage
 from tests.support.cluster import ClusterUnderTest, wait_until
 from tests.support.founding_transcript import founding_transcript
 
@@ -87,6 +91,21 @@ def test_held_shows_what_the_causal_buffer_waits_for_and_then_both_in_order(
             EQUAL,
         )
         ends_quiet(cluster)
+
+
+def test_the_clocks_of_held_show_one_node_behind_though_another_hears_late(cluster: ClusterUnderTest) -> None:
+    """Node1 gets the answer late, too, and nobody has told why: the lesson waits for it."""
+    with (
+        Client(cluster.urls.split(",")) as client,
+        Stage(client, least_nodes=3, warn=lambda _text: None) as stage,
+        closing(LESSONS["held"].moments(stage)) as moments,
+    ):
+        next(moment for moment in moments if isinstance(moment, Stored))
+        cluster["node1"].http.post("/faults", json={"delay": {"node2": 1.0}}).raise_for_status()
+        clocks = next(moment for moment in moments if isinstance(moment, Clocks)).clocks
+    assert clocks["node1"] == clocks["node2"] != clocks["node3"]
+    cluster["node1"].http.post("/faults", json={"clear": True}).raise_for_status()
+    ends_quiet(cluster)
 
 
 def test_conflict_shows_the_same_winner_on_all_nodes_and_a_write_that_settles_it(

@@ -81,7 +81,7 @@ def test_a_held_write_is_shown_and_a_session_that_needs_it_is_told_what_is_missi
     assert (held["dot"], held["waits_for"], held["keys"]) == (effect, cause, ["effect"])
     assert run("get", "effect", "--node", "node3", "--no-session").exit_code == 1
 
-    told = run("get", "effect", "--node", "node3", "--timeout", "1")
+    told = run("get", "effect", "--node", "node3", "--timeout", "5")
     assert (told.exit_code, told.stdout) == (3, "")
     assert cause in told.stderr
 
@@ -152,7 +152,7 @@ def test_values_keep_their_digits(run: Run) -> None:
 
 def test_a_session_of_a_cluster_that_is_no_more_is_recognised(cluster: ClusterUnderTest) -> None:
     """Real nodes know their replicas, and name the missing ones in the form that the client reads."""
-    with Client(cluster.urls.split(","), timeout_seconds=3.0) as client:
+    with Client(cluster.urls.split(","), timeout_seconds=8.0) as client:
         with pytest.raises(ForeignContextError, match="node1~gone1"):
             client.session(CausalToken({"node1~gone1": 3})).get("x")
         known = cluster["node2"].status()["replica"]

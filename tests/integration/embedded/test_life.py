@@ -62,6 +62,7 @@ def test_a_data_directory_in_use_is_refused(make: Callable[..., Replica]) -> Non
         ({"dta_dir": "x"}, "dta_dir: there is no such setting"),
         ({"http_port": 8001}, "http_port: an embedded replica serves no HTTP"),
         ({"log_level": "debug"}, "log_level: "),
+        ({"events_max": 500}, "events_max: an embedded replica serves no HTTP"),
         ({"amqp_url": "http://x"}, "CAUSALKV_AMQP_URL: use amqp://"),
         ({"nodes": ("a b",)}, "CAUSALKV_NODES: 'a b' is not a node id"),
         ({"value_max_bytes": 0}, "CAUSALKV_VALUE_MAX_BYTES"),

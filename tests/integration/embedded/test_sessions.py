@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 def test_a_session_reads_its_writes_at_another_replica(pair: tuple[Replica, Replica]) -> None:
     """It waits for them; without the token the reader would find nothing."""
     one, two = pair
-    delay(two, "node1", 0.5)
+    delay(two, "node1", 60.0)
     session = one.session()
     session.put("x", 1)
     assert two.get("x") is None
+    threading.Timer(0.3, release, [two]).start()
     assert two.session(session.token, wait_seconds=TIMEOUT_SECONDS).get("x") == 1
 
 
@@ -29,11 +30,12 @@ def test_a_session_never_goes_back(pair: tuple[Replica, Replica]) -> None:
     """What was read at one replica is there at the next: monotonic reads."""
     one, two = pair
     one.put("x", "old", ack="all")
-    delay(two, "node1", 0.5)
+    delay(two, "node1", 60.0)
     one.put("x", "new")
     reader = one.session()
     assert reader.get("x") == "new"
     assert two.get("x") == "old"
+    threading.Timer(0.3, release, [two]).start()
     assert two.session(reader.token, wait_seconds=TIMEOUT_SECONDS).get("x") == "new"
 
 

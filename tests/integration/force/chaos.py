@@ -50,7 +50,7 @@ class Chaos:
     """A cluster with a network of its own to the broker for each node, under load and under fire."""
 
     def __init__(
-        self, directory: Path, broker: PrivateBroker, *, seed: int, sends_token: bool = True, cluster: str = "force"
+        self, directory: Path, broker: PrivateBroker, *, seed: int, sends_token: bool = True, cluster: str
     ) -> None:
         self.seed = seed
         self.faults: list[Fault] = []

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from client.consistency.history import FinalRead, History, Kind, Operation, Outcome
+from infra.ports import NO_TLS
 from tests.support.cluster import wait_until
 from tests.support.load import parse_token
 
@@ -100,7 +101,7 @@ class ForceLoad:
 
     def record_finals(self) -> None:
         """Record what every node shows of every key; for a cluster at rest, and while no session runs."""
-        with httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False) as http:
+        with httpx.Client(timeout=PROGRESS_TIMEOUT_SECONDS, trust_env=False, verify=NO_TLS) as http:
             for node, url in self._urls.items():
                 for key in self.keys:
                     answer = http.get(f"{url}/get", params={"key": key, "siblings": "true"})
@@ -115,7 +116,7 @@ class _Client:
     """A thread that plays one session after the other."""
 
     def __init__(self, name: str, urls: Mapping[str, str], load: ForceLoad, *, is_resident: bool) -> None:
-        self.http = httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False)
+        self.http = httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False, verify=NO_TLS)
         self._name = name
         self._urls = dict(urls)
         self._load = load

@@ -1,4 +1,4 @@
-"""A broker for all tests of healing, and a cluster with its own names on it for each."""
+"""A cluster of its own for each test, on the broker of all."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.broker import PrivateBroker
 from tests.support.cluster import ClusterUnderTest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="session")
-def healing_broker() -> Iterator[PrivateBroker]:
-    """Stays up; a test that stops its broker makes one of its own."""
-    with PrivateBroker() as broker:
-        yield broker
+    from tests.support.broker import PrivateBroker
 
 
 @pytest.fixture
@@ -29,7 +23,7 @@ def cluster_id() -> str:
 
 
 @pytest.fixture
-def cluster(healing_broker: PrivateBroker, cluster_id: str, tmp_path: Path) -> Iterator[ClusterUnderTest]:
+def cluster(broker: PrivateBroker, cluster_id: str, tmp_path: Path) -> Iterator[ClusterUnderTest]:
     """Three nodes, ready."""
-    with ClusterUnderTest(tmp_path, healing_broker.url, cluster=cluster_id, CAUSALKV_FAULTS="1") as started:
+    with ClusterUnderTest(tmp_path, broker.url, cluster=cluster_id, CAUSALKV_FAULTS="1") as started:
         yield started

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.healing.tools import HEAL_SECONDS, assert_everywhere, put_all, wait_clock
-from tests.support.broker import PrivateBroker
 from tests.support.cluster import ClusterUnderTest, wait_until
 from tests.support.tcp_proxy import TcpProxy
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.broker import PrivateBroker
     from tests.support.cluster import NodeUnderTest
 
 pytestmark = pytest.mark.broker
@@ -27,17 +27,10 @@ WRITES = 60
 SLOWER_AT_MOST = 5.0
 
 
-@pytest.fixture(scope="module")
-def troubled_broker() -> Iterator[PrivateBroker]:
-    """Killed, blocked and filled by these tests, each of which leaves it well."""
-    with PrivateBroker() as broker:
-        yield broker
-
-
 @pytest.fixture
-def nodes(troubled_broker: PrivateBroker, cluster_id: str, tmp_path: Path) -> Iterator[ClusterUnderTest]:
+def nodes(own_broker: PrivateBroker, cluster_id: str, tmp_path: Path) -> Iterator[ClusterUnderTest]:
     """Three nodes on it, ready."""
-    with ClusterUnderTest(tmp_path, troubled_broker.url, cluster=cluster_id) as started:
+    with ClusterUnderTest(tmp_path, own_broker.url, cluster=cluster_id) as started:
         yield started
 
 
@@ -53,55 +46,46 @@ def _median_put_seconds(node: NodeUnderTest, prefix: str) -> tuple[float, list[s
 def _assert_unhindered(node: NodeUnderTest, prefix: str, usual_seconds: float) -> list[str]:
     """Local writes take as long as ever, and can be read at once."""
     seconds, keys = _median_put_seconds(node, prefix)
-    assert seconds < SLOWER_AT_MOST * usual_seconds + 0.002
+    # A put that waited for the broker would take seconds; this machine may have more to do than it had before.
+    assert seconds < SLOWER_AT_MOST * usual_seconds + 0.1
     assert node.get(keys[-1]).json()["value"] == keys[-1]
     return keys
 
 
-def test_nodes_start_while_the_broker_is_down(cluster_id: str, tmp_path: Path) -> None:
+def test_nodes_start_while_the_broker_is_down(own_broker: PrivateBroker, cluster_id: str, tmp_path: Path) -> None:
     """They serve, each by itself, for as long as it takes; when it comes, all is exchanged."""
-    with PrivateBroker() as broker:
-        broker.kill()
-        nodes = ClusterUnderTest(tmp_path, broker.url, cluster=cluster_id)
-        try:
-            keys = []
-            for node in nodes:
-                node.start()
-            for node in nodes:
-                node.wait_ready(HEAL_SECONDS)
-                keys += put_all(node, f"{node.name}-", 20)
-                assert node.status()["broker"] == "disconnected"
-            broker.start()
-            nodes.wait_connected()
-            assert_everywhere(nodes, keys, 30.0)
-        finally:
-            nodes.kill()
+    own_broker.kill()
+    nodes = ClusterUnderTest(tmp_path, own_broker.url, cluster=cluster_id)
+    try:
+        keys = []
+        for node in nodes:
+            node.start()
+        for node in nodes:
+            node.wait_ready(HEAL_SECONDS)
+            keys += put_all(node, f"{node.name}-", 20)
+            assert node.status()["broker"] == "disconnected"
+        own_broker.start()
+        nodes.wait_connected()
+        assert_everywhere(nodes, keys, 30.0)
+    finally:
+        nodes.kill()
 
 
-def test_the_broker_is_killed_under_load_and_comes_back(
-    troubled_broker: PrivateBroker, nodes: ClusterUnderTest
-) -> None:
+def test_the_broker_is_killed_under_load_and_comes_back(own_broker: PrivateBroker, nodes: ClusterUnderTest) -> None:
     """Writes go on at their usual speed while it is away."""
     usual, keys = _median_put_seconds(nodes["node1"], "usual")
-    troubled_broker.kill()
+    own_broker.kill()
     for node in nodes:
         keys += _assert_unhindered(node, f"{node.name}-alone-", usual)
-    troubled_broker.start()
+    own_broker.start()
     assert_everywhere(nodes, keys, 45.0)
 
 
 @pytest.mark.parametrize("alarm", ["memory", "disk"])
-def test_an_alarm_of_the_broker_stops_nobody(
-    troubled_broker: PrivateBroker, nodes: ClusterUnderTest, alarm: str
-) -> None:
+def test_an_alarm_of_the_broker_stops_nobody(own_broker: PrivateBroker, nodes: ClusterUnderTest, alarm: str) -> None:
     """It takes no messages for a while: what is written waits in the outbox, and is published afterwards."""
     usual, keys = _median_put_seconds(nodes["node1"], "usual")
-    set_alarm, clear = {
-        "memory": (("set_vm_memory_high_watermark", "0.0001"), ("set_vm_memory_high_watermark", "0.4")),
-        "disk": (("set_disk_free_limit", "900000GB"), ("set_disk_free_limit", "1MB")),
-    }[alarm]
-    troubled_broker.ctl(*set_alarm)
-    try:
+    with own_broker.alarm(alarm):
         for node in nodes:
             keys += _assert_unhindered(node, f"{node.name}-blocked-", usual)
         for node in nodes:
@@ -111,18 +95,12 @@ def test_an_alarm_of_the_broker_stops_nobody(
                 HEAL_SECONDS,
             )
             assert node.status()["outbox"] > 0
-    finally:
-        troubled_broker.ctl(*clear)
     assert_everywhere(nodes, keys, 30.0)
 
 
-def test_a_queue_at_its_length_limit_stalls_nobody(
-    troubled_broker: PrivateBroker, cluster_id: str, tmp_path: Path
-) -> None:
+def test_a_queue_at_its_length_limit_stalls_nobody(own_broker: PrivateBroker, cluster_id: str, tmp_path: Path) -> None:
     """A stopped node's queue drops its oldest; the others never notice, and it gets all that back from them."""
-    with ClusterUnderTest(
-        tmp_path, troubled_broker.url, cluster=cluster_id, CAUSALKV_QUEUE_MAX_MESSAGES="100"
-    ) as nodes:
+    with ClusterUnderTest(tmp_path, own_broker.url, cluster=cluster_id, CAUSALKV_QUEUE_MAX_MESSAGES="100") as nodes:
         nodes["node3"].terminate()
         keys = put_all(nodes["node1"], "k", 400)
         wait_until(lambda: nodes["node1"].status()["outbox"] == 0, "all is published", HEAL_SECONDS)
@@ -135,18 +113,16 @@ def test_a_queue_at_its_length_limit_stalls_nobody(
 
 
 def test_a_half_open_connection_is_noticed_by_its_silence(
-    troubled_broker: PrivateBroker, cluster_id: str, tmp_path: Path
+    own_broker: PrivateBroker, cluster_id: str, tmp_path: Path
 ) -> None:
     """A network that swallows every byte and says nothing: writes go on, and the link is made anew."""
     with (
-        TcpProxy("127.0.0.1", troubled_broker.amqp_port) as proxy,
-        ClusterUnderTest(
-            tmp_path, troubled_broker.url, cluster=cluster_id, CAUSALKV_BROKER_HEARTBEAT_SECONDS="5"
-        ) as nodes,
+        TcpProxy("127.0.0.1", own_broker.amqp_port) as proxy,
+        ClusterUnderTest(tmp_path, own_broker.url, cluster=cluster_id, CAUSALKV_BROKER_HEARTBEAT_SECONDS="5") as nodes,
     ):
         node3 = nodes["node3"]
         node3.terminate()
-        through_proxy = troubled_broker.url.replace(str(troubled_broker.amqp_port), str(proxy.port))
+        through_proxy = own_broker.url.replace(str(own_broker.amqp_port), str(proxy.port))
         node3.start(CAUSALKV_AMQP_URL=through_proxy)
         node3.wait_ready()
         usual, keys = _median_put_seconds(node3, "usual")
@@ -160,10 +136,8 @@ def test_a_half_open_connection_is_noticed_by_its_silence(
         assert_everywhere(nodes, keys, 30.0)
 
 
-def test_of_several_addresses_the_first_is_dead(
-    troubled_broker: PrivateBroker, cluster_id: str, tmp_path: Path
-) -> None:
+def test_of_several_addresses_the_first_is_dead(own_broker: PrivateBroker, cluster_id: str, tmp_path: Path) -> None:
     """The next one is tried, and everything works."""
-    urls = f"{NOBODY_THERE},{troubled_broker.url}"
+    urls = f"{NOBODY_THERE},{own_broker.url}"
     with ClusterUnderTest(tmp_path, urls, cluster=cluster_id) as nodes:
         assert_everywhere(nodes, [key for node in nodes for key in put_all(node, node.name, 10)])

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.healing.tools import HEAL_SECONDS, assert_everywhere, copy_directory, put_all, wait_clock
-from tests.support.cluster import NodeUnderTest, wait_until
+from tests.support.cluster import ClusterUnderTest, NodeUnderTest, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.cluster import ClusterUnderTest
+    from tests.support.broker import PrivateBroker
 
 pytestmark = pytest.mark.broker
 
@@ -54,6 +54,11 @@ def test_a_node_that_lost_its_disk_serves_while_it_is_the_only_one_up(cluster: C
     assert_everywhere(cluster, keys)
 
 
+def _wait_for_safe_name(node: NodeUnderTest) -> None:
+    """Behind a start, before the first write: one that has to wait long for the others' answers takes another name."""
+    wait_until(lambda: node.status()["healing"]["name_is_safe"], "its name is safe", HEAL_SECONDS, node.log_tail)
+
+
 def test_an_old_copy_of_the_disk_uses_no_dot_twice(cluster: ClusterUnderTest, tmp_path: Path) -> None:
     """A thousand writes after the copy was made, the copy is put back: all nodes still end with every write."""
     node3 = cluster["node3"]
@@ -63,19 +68,55 @@ def test_an_old_copy_of_the_disk_uses_no_dot_twice(cluster: ClusterUnderTest, tm
     copy_directory(node3.data_dir, tmp_path / "backup")
     node3.start()
     node3.wait_ready()
+    _wait_for_safe_name(node3)
     former = node3.status()["replica"]
     keys += put_all(node3, "lost-here", 1000)
+    cluster.quiesce()  # what is not published when it stops would be lost with the disk
     node3.terminate()
     copy_directory(tmp_path / "backup", node3.data_dir)
     node3.start()
     node3.wait_ready(HEAL_SECONDS)
     keys += put_all(node3, "after", 100)
-    assert node3.status()["replica"] != former
+    wait_until(lambda: node3.status()["replica"] != former, "it has another name", HEAL_SECONDS, node3.log_tail)
     assert_everywhere(cluster, keys, 30.0)
     clock = cluster["node1"].status()["clock"]
     assert clock[former] == 1100
     assert clock[node3.status()["replica"]] == 100
     assert cluster["node1"].status()["vc"] == [0, 0, 1200]
+
+
+def test_copies_of_all_nodes_of_different_moments_over_an_empty_broker_become_one_state(
+    own_broker: PrivateBroker, cluster_id: str, tmp_path: Path
+) -> None:
+    """As after a fire, with backups: what is in any of the copies is on all nodes, and new writes are taken.
+
+    Nobody is left who knows what was written after the copies: told so, nodes give none of its names again.
+    """
+    with ClusterUnderTest(tmp_path / "nodes", own_broker.url, cluster=cluster_id) as cluster:
+        keys = []
+        for node in cluster:
+            keys += put_all(node, f"{node.name}-", 20)
+            cluster.quiesce()
+            node.terminate()
+            copy_directory(node.data_dir, tmp_path / node.name)
+            node.start()
+            node.wait_ready()
+        lost = put_all(cluster["node1"], "after-the-copies", 5)
+        cluster.quiesce()
+        known = cluster["node1"].status()["clock"]
+        for node in cluster:
+            node.kill()
+            copy_directory(tmp_path / node.name, node.data_dir)
+        own_broker.stop()
+        own_broker.wipe()
+        own_broker.start()
+        cluster.start(CAUSALKV_RESTORED="1")
+        keys += [key for node in cluster for key in put_all(node, f"new-{node.name}-", 5)]
+        assert_everywhere(cluster, keys, 30.0)
+        clock = cluster["node1"].status()["clock"]
+        assert [clock.get(replica) for replica in known] == [20, 20, 20]
+        assert sorted(count for replica, count in clock.items() if replica not in known) == [5, 5, 5]
+        assert {node.get(key).status_code for node in cluster for key in lost} == {404}
 
 
 def test_an_old_copy_keeps_what_only_it_has(cluster: ClusterUnderTest, tmp_path: Path) -> None:
@@ -108,6 +149,7 @@ def test_a_plain_restart_keeps_the_name(cluster: ClusterUnderTest) -> None:
     node3.kill()
     node3.start()
     node3.wait_ready()
+    _wait_for_safe_name(node3)
     keys += put_all(node3, "b", 10)
     assert node3.status()["replica"] == name
     assert_everywhere(cluster, keys)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from node.codec import encode_write
-from node.control_codec import encode_control, encode_repair, encode_snapshot_part
+from node.control_codec import decode_control, encode_control, encode_repair, encode_snapshot_part
 from node.core.control import ClockTold, HelloSeen, MemberChange, RepairWanted, SnapshotWanted
 from node.core.dot import Dot
 from node.core.hybrid_clock import HybridTimestamp
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.broker import PrivateBroker
-    from tests.support.cluster import ClusterUnderTest
+    from tests.support.cluster import ClusterUnderTest, NodeUnderTest
 
 pytestmark = pytest.mark.broker
 
@@ -63,10 +63,10 @@ def _told(clock: VectorClock, *changes: MemberChange) -> bytes:
 
 
 @pytest.fixture
-def wire(healing_broker: PrivateBroker, cluster: ClusterUnderTest, cluster_id: str) -> Iterator[Wire]:
+def wire(broker: PrivateBroker, cluster: ClusterUnderTest, cluster_id: str) -> Iterator[Wire]:
     """At the cluster's broker, as anybody may be who has its address."""
     assert cluster.nodes
-    with Wire(healing_broker.url, cluster_id) as opened:
+    with Wire(broker.url, cluster_id) as opened:
         yield opened
 
 
@@ -117,14 +117,14 @@ def test_a_clock_that_claims_unknown_own_writes_costs_a_name_and_loses_nothing(
 
 
 def test_a_removal_of_what_is_no_node_stops_nobody(
-    cluster: ClusterUnderTest, healing_broker: PrivateBroker, cluster_id: str
+    cluster: ClusterUnderTest, broker: PrivateBroker, cluster_id: str
 ) -> None:
     """Another queue of the cluster has that name: nobody tries to delete it when the link comes back."""
     keys = put_all(cluster["node1"], "before", 5)
     cluster.quiesce()
     name = "causalkv_control_dropped_total"
     dropped = [metric(node, name) for node in cluster]
-    with Wire(healing_broker.url, cluster_id) as wire:
+    with Wire(broker.url, cluster_id) as wire:
         wire.tell(
             "all", _told(VectorClock(), MemberChange("rejected", 2_000_000_000_000, is_member=False)), b"behind it"
         )
@@ -133,23 +133,61 @@ def test_a_removal_of_what_is_no_node_stops_nobody(
         "it came everywhere",
         HEAL_SECONDS,
     )
-    healing_broker.ctl("close_all_connections", "the link is made anew")
+    broker.ctl("close_all_connections", "the link is made anew")
     keys += [key for node in cluster for key in put_all(node, f"{node.name}-after", 5)]
     cluster.wait_connected()
     assert_everywhere(cluster, keys)
     assert all(node.runs for node in cluster)
 
 
+def _slander(replica: str) -> bytes:
+    """Node3 is said to be out, later than any clock here shows; ``replica`` as in ``MemberChange``."""
+    return _told(VectorClock(), MemberChange("node3", 2_000_000_000_000, is_member=False, replica=replica))
+
+
+def _members_seen_by(node: NodeUnderTest) -> list[str]:
+    return [each["node"] for each in node.status()["members"]]
+
+
+def test_a_false_removal_that_names_no_replica_takes_no_new_node_out(cluster: ClusterUnderTest, wire: Wire) -> None:
+    """A node with new data takes it for its predecessor's, joins again, and nobody believes the lie after that."""
+    slander = _slander("")
+    heard = wire.listen("all")
+
+    def has_joined_again() -> bool:
+        # Again each time: what is told once may meet a link that is just being made.
+        wire.tell("all", slander)
+        told = [decode_control(message.body) for message in heard()]
+        return any(
+            change.node == "node3" and change.is_member
+            for message in told
+            if isinstance(message, ClockTold)
+            for change in message.changes
+        )
+
+    wait_until(has_joined_again, "node3 has joined again", HEAL_SECONDS)
+    wire.tell("all", slander)
+    keys = [key for node in cluster for key in put_all(node, f"{node.name}-after", 5)]
+    assert_everywhere(cluster, keys)
+    wait_until(
+        lambda: all(_members_seen_by(node) == ["node1", "node2", "node3"] for node in cluster),
+        "every node knows it",
+        HEAL_SECONDS,
+    )
+
+
 def test_a_false_removal_loses_nothing(cluster: ClusterUnderTest, wire: Wire) -> None:
     """It is believed, for nothing tells it from a true one; writes still reach all, the one said to be out too."""
     keys = put_all(cluster["node3"], "k", 10)
     cluster.quiesce()
-    wire.tell("all", _told(VectorClock(), MemberChange("node3", 2_000_000_000_000, is_member=False)))
+    # A removal that does not name the replica that runs is answered by a node whose data are new (above).
+    slander = _slander(cluster["node3"].status()["replica"])
 
-    def members(at: str) -> list[Any]:
-        return [each["node"] for each in cluster[at].status()["members"]]
+    def is_believed() -> bool:
+        wire.tell("all", slander)
+        return all(_members_seen_by(node) == ["node1", "node2"] for node in cluster)
 
-    wait_until(lambda: members("node1") == ["node1", "node2"], "the lie is believed", HEAL_SECONDS)
+    wait_until(is_believed, "the lie is believed", HEAL_SECONDS)
     keys += put_all(cluster["node1"], "after", 10)
     keys += put_all(cluster["node3"], "of-the-slandered", 10)
     assert_everywhere(cluster, keys)

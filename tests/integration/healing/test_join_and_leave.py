@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import httpx
 import pytest
 
+from infra.ports import NO_TLS
 from tests.integration.healing.tools import HEAL_SECONDS, assert_everywhere, put_all
 from tests.support.cluster import wait_until
 
@@ -28,7 +29,7 @@ class Load:
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
-        with httpx.Client(base_url=self._node.url, timeout=30.0, trust_env=False) as http:
+        with httpx.Client(base_url=self._node.url, timeout=30.0, trust_env=False, verify=NO_TLS) as http:
             while not self._stop.is_set():
                 key = f"load{len(self.keys)}"
                 http.post("/put", json={"key": key, "value": key}).raise_for_status()
@@ -48,7 +49,8 @@ def test_a_node_joins_under_load_by_itself(cluster: ClusterUnderTest) -> None:
     keys = put_all(cluster["node1"], "before", 300)
     with Load(cluster["node2"]) as load:
         node4 = cluster.add("node4")
-        node4.start()
+        # Late, so that there is time to see it without the writes.
+        node4.start(CAUSALKV_REPAIR_AFTER_SECONDS="6")
         wait_until(lambda: node4.answers("/healthz"), "node4 answers", HEAL_SECONDS, node4.log_tail)
         early = node4.http.get("/readyz")
         assert early.status_code == 503, early.text
@@ -68,7 +70,7 @@ def test_a_node_joins_under_load_by_itself(cluster: ClusterUnderTest) -> None:
 
 
 def test_a_member_is_removed_for_good_and_its_writes_stay(
-    healing_broker: PrivateBroker, cluster: ClusterUnderTest, cluster_id: str
+    broker: PrivateBroker, cluster: ClusterUnderTest, cluster_id: str
 ) -> None:
     """Alive it is not removed unless forced; once out, its queue is gone and nobody waits for it."""
     keys = put_all(cluster["node3"], "of-node3-", 20)
@@ -77,7 +79,7 @@ def test_a_member_is_removed_for_good_and_its_writes_stay(
     assert (alive.status_code, "alive" in alive.json()["error"]) == (400, True)
     gone = cluster.take_out("node3")
     gone.terminate()
-    waiting = cluster["node1"].http.post("/put", json={"key": "x", "value": 1, "ack": "all", "ack_timeout": 0.5})
+    waiting = cluster["node1"].http.post("/put", json={"key": "x", "value": 1, "ack": "all", "ack_timeout": 5})
     assert waiting.json()["acked"] == "broker"
     wait_until(
         lambda: cluster["node1"].http.post("/members/remove", json={"node": "node3"}).status_code == 200,
@@ -91,15 +93,18 @@ def test_a_member_is_removed_for_good_and_its_writes_stay(
             HEAL_SECONDS,
             node.log_tail,
         )
-    queues = healing_broker.ctl("list_queues", "name").split()
-    assert f"{cluster_id}.node3" not in queues
+    wait_until(
+        lambda: f"{cluster_id}.node3" not in broker.ctl("list_queues", "name").split(),
+        "its queue is gone",
+        HEAL_SECONDS,
+    )
     answer = cluster["node1"].http.post("/put", json={"key": "x", "value": 2, "ack": "all"})
     assert answer.json()["acked"] == "all"
     cluster["node2"].terminate()
     cluster["node2"].start()  # it must neither expect node3 again, nor declare its queue
     cluster["node2"].wait_ready()
     assert_everywhere(cluster, keys)
-    assert f"{cluster_id}.node3" not in healing_broker.ctl("list_queues", "name").split()
+    assert f"{cluster_id}.node3" not in broker.ctl("list_queues", "name").split()
     gone.http.close()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from infra.ports import LOOPBACK, free_port
+from infra.ports import LOOPBACK, NO_TLS, free_port
 from node.core.vector_clock import VectorClock
 from node.http.causal_context import parse_context
 from node.node import Node
@@ -43,7 +43,7 @@ class ServedNode:
                 **settings,
             )
         )
-        self.http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=False)
+        self.http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=False, verify=NO_TLS)
 
     def put(self, key: str, value: Any, token: str = "", **headers: str) -> httpx.Response:
         """POST /put."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -37,6 +38,8 @@ def _check(  # noqa: C901, PLR0911, PLR0917  # one line for each keyword
             return [] if any(not mistakes(value, each, document) for each in rule) else [f"{place} is none of anyOf"]
         case "enum":
             return [] if value in rule else [f"{place} is none of {rule}"]
+        case "pattern":
+            return [] if re.search(rule, value) else [f"{place} is not as {rule}"]
         case "minimum":
             return [] if value >= rule else [f"{place} is below {rule}"]
         case "required":

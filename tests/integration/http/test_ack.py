@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -76,22 +77,26 @@ def test_ack_all_means_that_every_member_shows_the_write(nodes: list[ServedNode]
     for other in nodes:
         write(other, key="warm", ack="all", ack_timeout=TIMEOUT_SECONDS)
     write(nodes[0], "/put", ack="all", ack_timeout=TIMEOUT_SECONDS)
-    began = time.monotonic()
+    took_seconds = []
     for number in range(10):
+        began = time.monotonic()
         answer = write(nodes[number % 3], path, ack="all", ack_timeout=TIMEOUT_SECONDS)
+        took_seconds.append(time.monotonic() - began)
         assert answer.json()["acked"] == "all"
         expected = 200 if path == "/put" else 404
         assert [other.get("x").status_code for other in nodes] == [expected] * 3
         assert {tuple(other.get("x").json().get("vc", ())) for other in nodes} == {
             tuple(answer.json()["vc"]) if path == "/put" else ()
         }
-    assert time.monotonic() - began < 10
+    # The next tick of a second is half a second away on average, and a moment's stall is no reason to fail.
+    assert statistics.median(took_seconds) < 0.4
 
 
 def test_a_level_that_is_not_reached_is_a_plain_answer_with_what_was(tmp_path: Path) -> None:
     """The write is made, whatever the others say: first the broker is away, then a member is."""
     with serving(tmp_path) as node:
-        assert write(node, ack="all", ack_timeout=0.3).json()["acked"] == "broker"
+        # Long enough for the broker's answer on a busy machine.
+        assert write(node, ack="all", ack_timeout=3).json()["acked"] == "broker"
         cut_off(node)
         began = time.monotonic()
         for wanted in ("broker", "all"):
@@ -107,22 +112,25 @@ def test_a_level_that_is_not_reached_is_a_plain_answer_with_what_was(tmp_path: P
 
 def test_beyond_the_limit_of_waiting_writes_it_is_429_and_nothing_is_written(tmp_path: Path) -> None:
     """Writes that do not wait go on, and those that wait are not disturbed, nor do they keep the threads."""
-    with serving(tmp_path, http_threads=2, ack_waiting_max_requests=3) as node, ThreadPoolExecutor(3) as pool:
-        waiting = [pool.submit(write, node, ack="all", ack_timeout=4) for _ in range(3)]
-        wait_until(lambda: node.node.service.ack_waiting_requests == 3, "three wait", TIMEOUT_SECONDS)
-        for level in ("broker", "all"):
-            refused = write(node, ack=level)
-            assert refused.status_code == 429
-            assert refused.headers["Retry-After"] == "1"
-            assert "3 requests wait for an acknowledgement level" in refused.json()["error"]
-        wait_until(
-            lambda: node.http.get("/status").json()["vc"] == [3, 0, 0], "the three writes are made", TIMEOUT_SECONDS
-        )
-        assert write(node).json()["vc"] == [4, 0, 0]
-        assert write(node, ack="local").json()["vc"] == [5, 0, 0]
-        metrics = node.http.get("/metrics").text
-        assert 'causalkv_limits_reached_total{limit="ack_waiting_max_requests"} 2.0' in metrics
-        assert "causalkv_ack_waiting_requests 3.0" in metrics
+    with ThreadPoolExecutor(3) as pool:
+        # They wait until the node stops: however long the rest takes.
+        with serving(tmp_path, http_threads=2, ack_waiting_max_requests=3) as node:
+            waiting = [pool.submit(write, node, ack="all", ack_timeout=60) for _ in range(3)]
+            wait_until(lambda: node.node.service.ack_waiting_requests == 3, "three wait", TIMEOUT_SECONDS)
+            for level in ("broker", "all"):
+                refused = write(node, ack=level)
+                assert refused.status_code == 429
+                assert refused.headers["Retry-After"] == "1"
+                assert "3 requests wait for an acknowledgement level" in refused.json()["error"]
+            wait_until(
+                lambda: node.http.get("/status").json()["vc"] == [3, 0, 0], "the three writes are made", TIMEOUT_SECONDS
+            )
+            assert write(node).json()["vc"] == [4, 0, 0]
+            assert write(node, ack="local").json()["vc"] == [5, 0, 0]
+            metrics = node.http.get("/metrics").text
+            assert 'causalkv_limits_reached_total{limit="ack_waiting_max_requests"} 2.0' in metrics
+            assert "causalkv_ack_waiting_requests 3.0" in metrics
+            wait_until(lambda: node.http.get("/status").json()["outbox"] == 0, "confirmed", TIMEOUT_SECONDS)
         answers = [answer.result(TIMEOUT_SECONDS) for answer in waiting]
         assert {(answer.status_code, answer.json()["acked"]) for answer in answers} == {(200, "broker")}
         assert node.node.service.ack_waiting_requests == 0

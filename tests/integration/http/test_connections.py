@@ -5,14 +5,19 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from flask import Flask, Response
+from waitress.channel import ClientDisconnected
 
 from infra.ports import LOOPBACK
 from node.errors import ConfigurationError
+from node.http import server as http_server
+from node.http.connections import Channel
 from node.http.server import HttpServer
 from tests.integration.http.raw import RawClient
 from tests.support.cluster import wait_until
@@ -155,6 +160,39 @@ def test_a_client_that_does_not_read_its_answer_is_cut_off() -> None:
         wait_until(lambda: len(http._channels()) == 1, "the deaf clients are cut off", TIMEOUT_SECONDS)
 
 
+def test_clients_that_do_not_read_hold_no_place_to_work_at() -> None:
+    """Ten of them, each with more than is buffered of an answer, at a single place and two threads."""
+    with server(running_threads=1) as http, ExitStack() as stack:
+        slow = [stack.enter_context(RawClient(http.port)) for _ in range(10)]
+        for client in slow:
+            client.send(get("/large") * 2)
+        wait_until(lambda: http.queued_requests == 0, "all are being answered", TIMEOUT_SECONDS)
+        with RawClient(http.port) as other:
+            other.send(get("/ok"))
+            assert other.read_answer().status == 200
+
+
+def test_an_answer_is_sent_before_the_loop_can_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it sees buffered it polls for without rest, and the worker that is to send it cannot run for that."""
+    seen: list[tuple[bool, int]] = []
+    send = Channel.send
+
+    def look(channel: Channel, data: bytes, **how: bool) -> int:
+        seen.append((bool(channel.writable()), len(data)))
+        return int(send(channel, data, **how))
+
+    monkeypatch.setattr(Channel, "send", look)
+    with server() as http, RawClient(http.port) as client:
+        for _ in range(3):
+            client.send(get("/ok"))
+            assert client.read_answer().body == b"{}"
+        assert [is_writable for is_writable, _ in seen] == [False] * 3
+        client.send(get("/large"))
+        assert len(client.read_answer().body) == LARGE_BYTES
+        assert seen[3][0] is False
+        assert sum(is_writable for is_writable, _ in seen) > 0
+
+
 def test_a_connection_that_is_reset_disturbs_nobody() -> None:
     """Before, within and after a request."""
     with server() as http:
@@ -231,7 +269,7 @@ def test_stopping_answers_requests_that_wait_for_a_worker() -> None:
         clients = [stack.enter_context(RawClient(http.port)) for _ in range(6)]
         for client in clients:
             client.send(get("/gate"))
-        wait_until(lambda: len(http._workers.queue) == 4, "four wait for a worker", TIMEOUT_SECONDS)
+        wait_until(lambda: http.queued_requests == 4, "four wait for a worker", TIMEOUT_SECONDS)
         stopping = threading.Thread(target=http.stop, args=(TIMEOUT_SECONDS,))
         stopping.start()
         gate.open.set()
@@ -239,8 +277,9 @@ def test_stopping_answers_requests_that_wait_for_a_worker() -> None:
         stopping.join(TIMEOUT_SECONDS)
 
 
-def test_stopping_waits_for_a_request_that_is_arriving() -> None:
-    """A moment, not for ever."""
+def test_stopping_waits_for_a_request_that_is_arriving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moment, which is long here: the rest of the request may be late on a busy machine."""
+    monkeypatch.setattr(http_server, "DRAIN_GRACE_SECONDS", TIMEOUT_SECONDS)
     with server() as http, RawClient(http.port) as client, RawClient(http.port) as idle:
         client.send(HALF_A_REQUEST)
         wait_until(lambda: any(channel.request for channel in http._channels()), "half is here", TIMEOUT_SECONDS)
@@ -260,10 +299,67 @@ def test_stopping_ends_in_time_whatever_requests_do() -> None:
         assert gate.entered.wait(TIMEOUT_SECONDS)
         stopping = threading.Thread(target=http.stop, args=(0.5,))
         stopping.start()
-        stopping.join(3)
+        stopping.join(TIMEOUT_SECONDS / 2)
         assert not stopping.is_alive()
         assert client.at_end()
         http.stop(1)
+
+
+def test_a_loop_that_ends_before_it_is_woken_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipe that wakes it is there until nobody can write into it."""
+    with server() as http, RawClient(http.port):
+        wake = http._servers[0].pull_trigger
+
+        def wake_late() -> None:
+            http._thread.join(TIMEOUT_SECONDS)
+            wake()
+
+        monkeypatch.setattr(http._servers[0], "pull_trigger", wake_late)
+        http.stop(5)
+
+
+def test_who_is_left_over_by_a_stop_wakes_nobody() -> None:
+    """The pipe's number may belong to somebody else by then; and the server says that it has not ended."""
+    gate = Gate()
+    with server(gate) as http, RawClient(http.port) as client:
+        client.send(get("/gate"))
+        assert gate.entered.wait(TIMEOUT_SECONDS)
+        (listening,) = http._servers
+        http.stop(0.1)
+        assert not http.has_ended
+        listening.pull_trigger()
+        gate.open.set()
+        wait_until(lambda: http.has_ended, "the request is over", TIMEOUT_SECONDS)
+
+
+def test_a_sweep_that_fails_does_not_end_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose loop has ended would look alive and answer nobody."""
+    with server() as http, RawClient(http.port) as client:
+        with monkeypatch.context() as patched, structlog.testing.capture_logs() as entries:
+            patched.setattr(http._workers, "sweep", lambda: 1 / 0)
+            wait_until(lambda: len(entries) > 0, "a sweep has failed", TIMEOUT_SECONDS)
+        client.send(get("/ok"))
+        assert client.read_answer().status == 200
+    assert entries[0]["log_level"] == "error"
+
+
+def test_a_connection_that_is_closed_under_a_worker_is_no_error_of_the_program() -> None:
+    """The client went away between the request and its answer."""
+    gate = Gate()
+    with server(gate) as http, structlog.testing.capture_logs() as entries:
+        with RawClient(http.port) as client:
+            client.send(get("/gate"))
+            assert gate.entered.wait(TIMEOUT_SECONDS)
+            (channel,) = http._channels()
+            with ThreadPoolExecutor(1) as pool:
+                with channel.outbuf_lock:
+                    answering = pool.submit(channel.write_soon, b"late")
+                    wait_until(answering.running, "it is about to send", TIMEOUT_SECONDS)
+                    channel.handle_close()
+                with pytest.raises(ClientDisconnected):
+                    answering.result(TIMEOUT_SECONDS)
+        gate.open.set()
+    assert entries == []
 
 
 def test_a_stopped_server_leaves_its_port_free() -> None:

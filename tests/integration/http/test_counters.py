@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from infra.ports import NO_TLS
 from tests.integration.http.conftest import TIMEOUT_SECONDS, become_quiet, token_of
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def test_concurrent_increments_on_all_nodes_add_up(nodes: list[ServedNode]) -> N
     def count(worker: int) -> int:
         seeded = random.Random(worker)
         total = 0
-        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as http:
+        with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=NO_TLS) as http:
             for _ in range(40):
                 by = seeded.randrange(-50, 100)
                 url = f"{nodes[worker % 3].url}/counter/incr"

@@ -36,7 +36,7 @@ def run_schemathesis(url: str, *options: str) -> tuple[int, str]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=800,
         )
     lines = (done.stdout + done.stderr).splitlines()
     return done.returncode, "\n".join(line[:LINE_SHOWN_CHARACTERS] for line in lines)

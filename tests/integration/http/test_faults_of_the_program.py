@@ -44,12 +44,14 @@ def test_an_unforeseen_error_in_a_view_is_503(
     assert SECRET in str(entry["exc_info"])
 
 
+@pytest.mark.parametrize("path", ["/nothing", "/healthz"])
 def test_an_unforeseen_error_outside_of_every_view_is_503(
-    node: ServedNode, monkeypatch: pytest.MonkeyPatch, log: list[dict[str, object]]
+    node: ServedNode, monkeypatch: pytest.MonkeyPatch, log: list[dict[str, object]], path: str
 ) -> None:
-    """Where Flask itself would have answered 500."""
+    """Where Flask itself would have answered 500, and where a request goes past Flask."""
     monkeypatch.setattr(Flask, "request_context", fail)
-    answer = node.http.get("/healthz")
+    monkeypatch.setattr(node.node.metrics, "http_request", fail)
+    answer = node.http.get(path)
     assert answer.status_code == 503
     assert answer.headers["X-Causal-Context"] == ""
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

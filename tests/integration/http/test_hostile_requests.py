@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from node.http import lingering
 from tests.integration.http.raw import RawClient, ask
 
 if TYPE_CHECKING:
@@ -164,8 +165,12 @@ def test_a_body_that_is_not_sent_as_json_is_415(node: ServedNode, path: str) -> 
 
 
 @pytest.mark.parametrize("size", [4 * MIB, 40 * MIB])
-def test_a_body_beyond_the_limit_is_413_and_the_client_gets_to_read_it(node: ServedNode, size: int) -> None:
+def test_a_body_beyond_the_limit_is_413_and_the_client_gets_to_read_it(
+    node: ServedNode, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also a client that reads only after it has sent everything: its connection is not reset under its hands."""
+    # A busy machine may take longer than that for the larger one.
+    monkeypatch.setattr(lingering, "LINGER_SECONDS", 60.0)
     head = request(
         "POST /put HTTP/1.1",
         f"Content-Length: {size}",

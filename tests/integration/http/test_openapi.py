@@ -31,15 +31,27 @@ BODIES: dict[str, Any] = {
     "/faults": {"clear": True},
     "/members/remove": {"node": "node3"},
 }
-DATA_PATHS = {"/batch", "/mget", "/scan", "/counter/incr", "/counter/get", "/set/add", "/set/remove", "/set/get"}
+DATA_PATHS = {
+    "/batch",
+    "/mget",
+    "/scan",
+    "/conflicts",
+    "/counter/incr",
+    "/counter/get",
+    "/set/add",
+    "/set/remove",
+    "/set/get",
+}
 NEEDS_A_KEY = {"/get", "/counter/get", "/set/get"}
 PATHS = {
+    "/",
     "/put",
     "/get",
     "/delete",
     *DATA_PATHS,
     "/status",
     "/buffer",
+    "/events",
     "/members",
     "/watch",
     "/members/remove",
@@ -210,7 +222,7 @@ def test_what_a_node_cannot_do_is_as_described(
         for path in ("/put", "/get", "/delete", "/watch", *DATA_PATHS)
         for method in document["paths"][path]
     ]
-    assert len(data_routes) == 12
+    assert len(data_routes) == 13
     for method, path in data_routes:
         answer = ask(faulty, method, path, headers=AHEAD)
         assert answer.status_code == 503
@@ -230,6 +242,7 @@ def test_what_a_node_cannot_do_is_as_described(
                 continue
             with monkeypatch.context() as patched:
                 patched.setattr(faulty.node.service, "wait_for", _raising(error))
+                patched.setattr(faulty.node.service, "submit", _raising(error))
                 patched.setattr(faulty.node.service.reading, "_wait_for", _raising(error))
                 answer = ask(faulty, method, path)
                 assert answer.status_code == status
@@ -237,10 +250,25 @@ def test_what_a_node_cannot_do_is_as_described(
 
 
 def _raising(error: Exception) -> Any:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     return fail
+
+
+def test_events_are_described_as_a_page_and_as_a_stream(
+    faulty: ServedNode, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two content types of one status; too many streams are 503."""
+    faulty.put("x", 1).raise_for_status()
+    for accept, content_type in ((JSON, JSON), (ENDLESS, ENDLESS)):
+        answer = ask(faulty, "get", "/events", headers={"Accept": accept})
+        assert answer.headers["Content-Type"] == content_type
+        conforms(answer, document)
+    monkeypatch.setattr(faulty.node._event_hub._stream_places, "_maximum", 0)
+    refused = ask(faulty, "get", "/events", headers={"Accept": ENDLESS})
+    assert refused.status_code == 503
+    conforms(refused, document)
 
 
 def test_a_node_that_is_not_ready_says_so_as_described(

@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from node.transport import shared_fanout
@@ -195,6 +196,15 @@ def test_metrics_tell_what_happened(nodes: list[ServedNode]) -> None:
     assert metric(node1, "causalkv_ready") == 1
     assert metric(node1, "causalkv_store_used_bytes") > 0
     assert metric(node1, "causalkv_commit_seconds_count") >= 1
+
+
+def test_open_connections_are_counted(node: ServedNode) -> None:
+    """That of the scrape among them; none of those that only listen."""
+    assert metric(node, "causalkv_http_connections") == 1
+    with httpx.Client(base_url=node.http.base_url, trust_env=False) as another:
+        assert another.get("/healthz").is_success
+        assert metric(node, "causalkv_http_connections") == 2
+    wait_until(lambda: metric(node, "causalkv_http_connections") == 1, "the other one is gone", 10)
 
 
 @pytest.mark.parametrize("accept", ["", "text/plain; version=9.9", "application/openmetrics-text; version=x", "\xff"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from infra.ports import NO_TLS
 from tests.integration.http.conftest import TIMEOUT_SECONDS, become_quiet, token_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ RACERS = 24
 
 def race(node: ServedNode, path: str, bodies: list[dict[str, Any]]) -> list[httpx.Response]:
     """Send all of these at once, each over a connection of its own."""
-    clients = [httpx.Client(base_url=node.url, timeout=TIMEOUT_SECONDS, trust_env=False) for _ in bodies]
+    clients = [httpx.Client(base_url=node.url, timeout=TIMEOUT_SECONDS, trust_env=False, verify=NO_TLS) for _ in bodies]
     for client in clients:
         client.get("/healthz").raise_for_status()
     with ThreadPoolExecutor(len(bodies)) as pool:
@@ -97,7 +98,7 @@ def test_counting_by_read_and_replace_loses_nothing(node: ServedNode) -> None:
     node.put("sum", 0)
 
     def add(_: int) -> None:
-        with httpx.Client(base_url=node.url, timeout=TIMEOUT_SECONDS, trust_env=False) as http:
+        with httpx.Client(base_url=node.url, timeout=TIMEOUT_SECONDS, trust_env=False, verify=NO_TLS) as http:
             shown = http.get("/get", params={"key": "sum"}).json()
             while True:
                 body = {"key": "sum", "value": shown["value"] + 1, "if_vc": shown["vc"]}

@@ -40,4 +40,4 @@ def test_the_reference_shows_what_a_node_answers(tmp_path: Path) -> None:
                 assert shown["ttl"] - 60 < body.pop("ttl") <= shown.pop("ttl") + 1
             assert (answer.status_code, body) == (status, shown), (method, path, more)
             count += 1
-    assert count == 24
+    assert count == 25

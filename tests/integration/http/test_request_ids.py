@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from infra.ports import NO_TLS
 from tests.integration.http.conftest import TIMEOUT_SECONDS, become_quiet, serving, token_of
 from tests.support.cluster import wait_until
 
@@ -128,7 +129,9 @@ def test_a_retry_with_the_token_of_the_first_answer_is_safe_on_any_node(nodes: l
 
 def test_one_name_sent_many_times_at_once_is_one_write(node: ServedNode) -> None:
     """Also within one commit."""
-    clients = [httpx.Client(base_url=node.url, timeout=TIMEOUT_SECONDS, trust_env=False) for _ in range(24)]
+    clients = [
+        httpx.Client(base_url=node.url, timeout=TIMEOUT_SECONDS, trust_env=False, verify=NO_TLS) for _ in range(24)
+    ]
     for client in clients:
         client.get("/healthz").raise_for_status()
     body: dict[str, Any] = {"key": "crowd", "request_id": "crowd"}

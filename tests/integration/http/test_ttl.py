@@ -32,10 +32,10 @@ def gone_everywhere(nodes: list[ServedNode], key: str, timeout_seconds: float = 
 def test_a_value_ends_on_every_node(nodes: list[ServedNode]) -> None:
     """Not before its time, and by a write of its own, which all nodes apply."""
     before = time.time()
-    token = token_of(nodes[0].post("/put", key="x", value=1, ttl=1.5))
+    token = token_of(nodes[0].post("/put", key="x", value=1, ttl=5))
     assert all(node.get("x", token).status_code == 200 for node in nodes)
     gone_everywhere(nodes, "x")
-    assert time.time() - before >= 1.5
+    assert time.time() - before >= 5
     become_quiet(nodes)
     assert [node.node.service.shown(node.node.service.clock) for node in nodes] == [[2, 0, 0]] * 3
 
@@ -94,7 +94,7 @@ def test_a_value_ends_although_its_node_stays_away(tmp_path: Path) -> None:
     with ExitStack() as stack:
         others = [stack.enter_context(serving(tmp_path, cluster, name, faults=True)) for name in NAMES[1:]]
         with serving(tmp_path, cluster, NAMES[0], faults=True) as taker:
-            answer = taker.post("/put", key="x", value=1, ttl=3, ack="all", ack_timeout=TIMEOUT_SECONDS)
+            answer = taker.post("/put", key="x", value=1, ttl=10, ack="all", ack_timeout=TIMEOUT_SECONDS)
             assert answer.json()["acked"] == "all"
         put_at = time.time()
         gone_everywhere(others, "x", 40.0)

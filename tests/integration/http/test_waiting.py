@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from infra.ports import NO_TLS
 from node.inbox import AfterCommit
 from tests.integration.http.conftest import TIMEOUT_SECONDS, ServedNode, serving
 from tests.support.cluster import wait_until
@@ -73,9 +74,9 @@ def test_a_replica_of_which_nobody_has_heard_is_named_after_the_wait(nodes: list
 
 def test_a_wait_of_zero_does_not_wait(node: ServedNode) -> None:
     """Also not for a moment."""
-    started = time.monotonic()
-    assert node.get("x", AHEAD, wait="0").status_code == 503
-    assert time.monotonic() - started < 2
+    answer = node.get("x", AHEAD, wait="0")
+    assert answer.status_code == 503
+    assert "the request may not wait" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("wait", ["-1", "61", "nan", "inf", "soon", "1e3"])
@@ -125,7 +126,7 @@ def test_requests_that_wait_for_the_replica_let_others_run(tmp_path: Path, metho
                 waiting = pool.submit(node.http.post, "/members/remove", json={"node": "node2"})
             inbox = node.node.engine.thread._inbox
             wait_until(lambda: len(inbox) > 0, "the request is before the replica", TIMEOUT_SECONDS)
-            assert httpx.get(f"{node.url}/status", timeout=5.0, trust_env=False).status_code == 200
+            assert httpx.get(f"{node.url}/status", timeout=5.0, trust_env=False, verify=NO_TLS).status_code == 200
             assert not waiting.done()
         finally:
             gate.set()
@@ -147,15 +148,18 @@ def test_requests_that_wait_when_the_node_stops_are_answered_at_once(tmp_path: P
 
 def test_beyond_the_limit_of_waiting_requests_it_is_429_at_once(tmp_path: Path) -> None:
     """Those that wait go on waiting, and those that need not wait are served."""
-    with serving(tmp_path, http_threads=2, waiting_max_requests=3) as node, ThreadPoolExecutor(3) as pool:
-        waiting = [pool.submit(node.get, "x", AHEAD, wait="3") for _ in range(3)]
-        wait_until(lambda: node.node.service.waiting_requests == 3, "three wait", TIMEOUT_SECONDS)
-        refused = node.get("x", AHEAD)
-        assert refused.status_code == 429
-        assert refused.headers["Retry-After"] == "1"
-        assert refused.headers["X-Causal-Context"] == AHEAD
-        assert "3 requests wait" in refused.json()["error"]
-        assert node.get("x").status_code == 404
+    with ThreadPoolExecutor(3) as pool:
+        # They wait until the node stops: however long the rest takes.
+        with serving(tmp_path, http_threads=2, waiting_max_requests=3) as node:
+            waiting = [pool.submit(node.get, "x", AHEAD, wait="60") for _ in range(3)]
+            wait_until(lambda: node.node.service.waiting_requests == 3, "three wait", TIMEOUT_SECONDS)
+            refused = node.get("x", AHEAD)
+            assert refused.status_code == 429
+            assert refused.headers["Retry-After"] == "1"
+            assert refused.headers["X-Causal-Context"] == AHEAD
+            assert "3 requests wait" in refused.json()["error"]
+            assert node.get("x").status_code == 404
+            assert not any(answer.done() for answer in waiting)
         assert {answer.result(TIMEOUT_SECONDS).status_code for answer in waiting} == {503}
 
 
@@ -165,4 +169,4 @@ def test_threads_go_back_to_their_number_after_the_wait(tmp_path: Path) -> None:
         answers = list(pool.map(lambda _: node.get("x", AHEAD, wait="0.3").status_code, range(20)))
         assert answers == [503] * 20
         workers = node.node._http._workers
-        wait_until(lambda: len(workers.threads) == 2, "two threads are left", TIMEOUT_SECONDS)
+        wait_until(lambda: workers.threads == 2, "two threads are left", TIMEOUT_SECONDS)

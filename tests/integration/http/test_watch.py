@@ -81,17 +81,18 @@ def test_a_prefix_leaves_out_what_does_not_begin_so(node: ServedNode) -> None:
 def test_every_data_type_is_watched(tmp_path: Path) -> None:
     """Also what a node does by itself when the time of a value is over."""
     with serving(tmp_path) as node, EventStream(node.url, prefix="t") as stream:
-        node.http.post("/put", json={"key": "t", "value": 1, "ttl": 0.5}).raise_for_status()
         node.http.post("/counter/incr", json={"key": "t", "by": -2}).raise_for_status()
         node.http.post("/set/add", json={"key": "t", "members": [{"b": 1, "a": None}, "m"]}).raise_for_status()
         node.http.post("/set/remove", json={"key": "t", "members": ["m"]}).raise_for_status()
+        # Last, so that its time cannot be over before the others are written.
+        node.http.post("/put", json={"key": "t", "value": 1, "ttl": 0.5}).raise_for_status()
         changes = stream.wait_for_changes(5)
-        assert [change["op"] for change in changes] == ["put", "incr", "sadd", "srem", "expire"]
-        assert changes[0]["ttl"] == 0.5
-        assert changes[1]["by"] == -2
-        assert sorted(map(str, changes[2]["members"])) == sorted(map(str, [{"a": None, "b": 1}, "m"]))
-        assert changes[3]["members"] == ["m"]
-        assert changes[4]["expired"] == changes[0]["dot"]
+        assert [change["op"] for change in changes] == ["incr", "sadd", "srem", "put", "expire"]
+        assert changes[0]["by"] == -2
+        assert sorted(map(str, changes[1]["members"])) == sorted(map(str, [{"a": None, "b": 1}, "m"]))
+        assert changes[2]["members"] == ["m"]
+        assert changes[3]["ttl"] == 0.5
+        assert changes[4]["expired"] == changes[3]["dot"]
         with EventStream(node.url, prefix="t", initial="true") as later:
             later.wait_for(lambda each: bool(each.events) and each.events[-1].name != "message", "the state came")
             shown = [
@@ -136,6 +137,17 @@ def test_a_client_that_stops_anywhere_goes_on_at_any_node(nodes: list[ServedNode
                 rest = again.wait_for_changes(12 - had)
                 assert sorted(dots(whole[:had] + rest)) == sorted(dots(whole)), (had, node.name)
                 assert_causal(whole[:had] + rest)
+
+
+def test_a_client_that_came_before_the_first_write_misses_none(tmp_path: Path) -> None:
+    """Its position is a blank, which browsers send back as an empty header; an empty one they would not send at all."""
+    with serving(tmp_path) as node:
+        with EventStream(node.url) as first:
+            first.wait_for(lambda each: each.position is not None, "it has a position")
+            assert first.position == " "
+        written = node.put("x", 1).json()["vc"]
+        with EventStream(node.url, behind="") as again:
+            assert [change["vc"] for change in again.wait_for_changes(1)] == [written]
 
 
 def test_a_client_that_comes_and_goes_misses_nothing_and_gets_nothing_twice(nodes: list[ServedNode]) -> None:

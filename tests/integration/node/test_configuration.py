@@ -22,6 +22,7 @@ WRONG = {
     "NODE_ID": "node 1",
     "NODES": "node1,node1",
     "AMQP_URL": f"http://guest:{PASSWORD}@127.0.0.1",
+    "TRUSTED_BROKER_USERS": "guest,",
     "QUEUE_TYPE": "mirrored",
     "HTTP_HOST": "192.0.2.1",
     "HTTP_PORT": "eighty",
@@ -42,6 +43,9 @@ WRONG = {
     "REQUESTS_MAX_REMEMBERED": "0",
     "WATCH_MAX_WATCHERS": "0",
     "WATCH_MAX_STATES": "300",
+    "EVENTS_MAX": "99",
+    "RESTORED": "perhaps",
+    "EVENTS_MAX_STREAMS": "0",
     "HELD_MAX_WRITES": "0",
     "COMMIT_MAX_WRITES": "0",
     "PACK_MAX_WRITES": "0",
@@ -72,8 +76,8 @@ def endings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ending]:
 
 
 def test_every_variable_is_tried() -> None:
-    """A new setting needs its line above; any path may be a data directory (see the tests of that)."""
-    assert set(WRONG) == {name.upper() for name in Settings.model_fields} - {"DATA_DIR"}
+    """A new setting needs its line above; but any path may be a data directory, and any text a password."""
+    assert set(WRONG) == {name.upper() for name in Settings.model_fields} - {"DATA_DIR", "AMQP_PASSWORD"}
 
 
 @pytest.mark.parametrize("variable", WRONG)
@@ -95,6 +99,7 @@ def test_a_wrong_variable_ends_the_process_with_one_line(endings: dict[str, Endi
         ({}, ["--http-port", "0"], "CAUSALKV_HTTP_PORT: "),
         ({}, ["--http-port"], "expected one argument"),
         ({"CAUSALKV_NODE_ID": "rejected", "CAUSALKV_AMQP_URL": BROKER}, [], "CAUSALKV_NODE_ID: 'rejected' is the name"),
+        ({"CAUSALKV_AMQP_URL": "amqp://broker/%2F", "CAUSALKV_AMQP_PASSWORD": PASSWORD}, [], "must name the user"),
         ({"CAUSALKV_AMQP_URL": f"{BROKER}?heartbeat=soon"}, [], "CAUSALKV_AMQP_URL: "),
         ({"CAUSALKV_FAULTS": "1", "CAUSALKV_CRASH_POINT": "somewhere@1"}, [], "CAUSALKV_CRASH_POINT: use <place>@<n>"),
     ],

@@ -78,26 +78,29 @@ def of_a_later_format(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prepare", "words"),
+    ("prepare", "words", "exit_code"),
     [
-        (foreign, "is not a causalkv store (it holds 'thesis.txt' and no causalkv.json)"),
-        (a_file, "cannot be used"),
-        (of_another_node, "belongs to node2 of cluster causalkv, not to node1 of cluster causalkv"),
-        (of_another_cluster, "belongs to node1 of cluster staging, not to node1 of cluster causalkv"),
-        (without_database, "is missing or empty"),
-        (cut_short, "is damaged or cut short"),
-        (overwritten, "is damaged or cut short"),
-        (with_damaged_identity, "causalkv.json is damaged"),
-        (of_a_later_format, "has format 2, this program reads format 1"),
+        (foreign, "is not a causalkv store (it holds 'thesis.txt' and no causalkv.json)", 2),
+        (a_file, "cannot be used", 2),
+        (of_another_node, "belongs to node2 of cluster causalkv, not to node1 of cluster causalkv", 2),
+        (of_another_cluster, "belongs to node1 of cluster staging, not to node1 of cluster causalkv", 2),
+        (without_database, "is missing or empty", 1),
+        (cut_short, "is damaged or cut short", 1),
+        (overwritten, "is damaged or cut short", 1),
+        (with_damaged_identity, "causalkv.json is damaged", 1),
+        (of_a_later_format, "has format 2, this program reads format 1", 1),
     ],
 )
-def test_a_directory_that_is_not_right_is_refused(tmp_path: Path, prepare: Callable[[Path], None], words: str) -> None:
-    """Never read as empty, never overwritten."""
+def test_a_directory_that_is_not_right_is_refused(
+    tmp_path: Path, prepare: Callable[[Path], None], words: str, exit_code: int
+) -> None:
+    """Never read as empty, never overwritten; 2 where another directory would be right: the setting is wrong."""
     path = tmp_path / "data"
     prepare(path)
     before = contents(path)
     ending = run_to_its_end(environment(path))
-    assert ending.exit_code == 1
+    assert ending.exit_code == exit_code
+    assert ending.line.startswith("CAUSALKV_DATA_DIR: ") == (exit_code == 2)
     assert words in ending.line
     assert str(path) in ending.line
     assert contents(path) == before

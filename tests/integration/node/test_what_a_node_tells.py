@@ -115,7 +115,7 @@ def test_a_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         node = subprocess.Popen([sys.executable, "-m", "node"], env=variables, stdout=full, stderr=full)
     try:
-        with httpx.Client(base_url=url, trust_env=False) as http:
+        with httpx.Client(base_url=url, timeout=30.0, trust_env=False) as http:
 
             def is_ready() -> bool:
                 try:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pika
 
+from node.codec import HELLO_SUFFIX
 from tests.support.cluster import POLL_SECONDS, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from tests.support.cluster import NodeUnderTest
@@ -61,9 +63,24 @@ class Wire:
         for body in bodies:
             self._control.basic_publish(f"{self._cluster}.control", key, body)
 
+    def listen(self, key: str) -> Callable[[], list[Message]]:
+        """From now on keep the control messages for this key; what is returned takes those that have come."""
+        queue = self._channel.queue_declare("", exclusive=True).method.queue
+        self._channel.queue_bind(queue, f"{self._cluster}.control", key)
+
+        def heard() -> list[Message]:
+            return list(iter(lambda: self._get(queue), None))
+
+        return heard
+
     def capture(self) -> Message:
-        """The next message that was published to all nodes."""
-        return self._take(self._captured)
+        """The next message with writes that was published to all nodes.
+
+        A node that was started anew also asks there about its name, and asks again: those are left out.
+        """
+        while (message := self._take(self._captured)).properties.message_id.endswith(HELLO_SUFFIX):
+            pass
+        return message
 
     def forget(self) -> None:
         """Leave out what was published so far."""
@@ -80,12 +97,14 @@ class Wire:
 
     def _take(self, queue: str) -> Message:
         deadline = time.monotonic() + TIMEOUT_SECONDS
-        while True:
-            method, properties, body = self._channel.basic_get(queue, auto_ack=True)
-            if method is not None:
-                return Message(body, properties)
+        while (message := self._get(queue)) is None:
             assert time.monotonic() < deadline, f"nothing came into {queue}"
             time.sleep(POLL_SECONDS)
+        return message
+
+    def _get(self, queue: str) -> Message | None:
+        method, properties, body = self._channel.basic_get(queue, auto_ack=True)
+        return None if method is None else Message(body, properties)
 
 
 def json_properties(**more: str) -> pika.BasicProperties:

@@ -10,7 +10,6 @@ import pytest
 
 from tests.integration.healing.tools import HEAL_SECONDS, assert_everywhere, put_all
 from tests.integration.node.wire import Wire
-from tests.support.broker import PrivateBroker
 from tests.support.cluster import ClusterUnderTest, wait_until
 from tests.support.tcp_proxy import TcpProxy
 
@@ -18,14 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.broker import PrivateBroker
+
 pytestmark = pytest.mark.broker
 
 
 class Partitioned:
     """A cluster whose nodes each reach the broker through a network of their own."""
 
-    def __init__(self, broker: PrivateBroker, cluster: ClusterUnderTest, proxies: dict[str, TcpProxy]) -> None:
+    def __init__(
+        self, broker: PrivateBroker, name: str, cluster: ClusterUnderTest, proxies: dict[str, TcpProxy]
+    ) -> None:
         self.broker = broker
+        self.name = name
         self.cluster = cluster
         self._proxies = proxies
 
@@ -47,17 +51,16 @@ class Partitioned:
 
 
 @pytest.fixture
-def partitioned(tmp_path: Path) -> Iterator[Partitioned]:
+def partitioned(broker: PrivateBroker, cluster_name: str, tmp_path: Path) -> Iterator[Partitioned]:
     """Three nodes, ready, all of them connected."""
     with ExitStack() as stack:
-        broker = stack.enter_context(PrivateBroker())
-        cluster = ClusterUnderTest(tmp_path, broker.url)
+        cluster = ClusterUnderTest(tmp_path, broker.url, cluster=cluster_name)
         proxies = {node.name: stack.enter_context(TcpProxy("127.0.0.1", broker.amqp_port)) for node in cluster}
         for node in cluster:
             port = str(proxies[node.name].port)
             node.environment["CAUSALKV_AMQP_URL"] = broker.url.replace(str(broker.amqp_port), port)
         stack.enter_context(cluster)
-        yield Partitioned(broker, cluster, proxies)
+        yield Partitioned(broker, cluster_name, cluster, proxies)
 
 
 def test_repeated_partition_and_healing_with_changing_groups(partitioned: Partitioned) -> None:
@@ -89,7 +92,7 @@ def test_broker_queues_gone(partitioned: Partitioned) -> None:
     """All queues are deleted while all nodes write: each is made again, and nothing is missing."""
     keys = put_all(partitioned.cluster["node1"], "before", 20)
     for name in ("node1", "node2", "node3"):
-        partitioned.broker.ctl("delete_queue", f"causalkv.{name}")
+        partitioned.broker.ctl("delete_queue", f"{partitioned.name}.{name}")
         keys += [key for node in partitioned.cluster for key in put_all(node, f"{name}-gone-{node.name}-", 5)]
     assert_everywhere(partitioned.cluster, keys, 30.0)
 
@@ -131,7 +134,7 @@ def test_rolling_restart_with_messages_of_the_previous_format_version(partitione
     for name in ("node1", "node2", "node3"):
         cluster[name].terminate()
         if name == "node2":
-            with Wire(partitioned.broker.url, "causalkv") as wire:
+            with Wire(partitioned.broker.url, partitioned.name) as wire:
                 wire.publish(body)
         cluster[name].start()
         cluster[name].wait_ready(30.0)

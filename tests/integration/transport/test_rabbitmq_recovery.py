@@ -98,20 +98,19 @@ def test_a_memory_alarm_blocks_publishing_and_nothing_else(
     listener.wait_texts(["a", "poison"])
     listener.wait_until(lambda: len(listener.confirmed) == 2, "confirms")
 
-    own_broker.ctl("set_vm_memory_high_watermark", "0.00001")
-    waiting = message("waiting")
-    transport.publish(waiting)
-    listener.wait_until(lambda: "publisher_blocked" in listener.names(), "blocked")
-    assert transport.describe()["publisher"] == "blocked"
-    assert transport.describe()["consumer"] == "connected"
-    first, poison = listener.deliveries[:2]
-    transport.acknowledge(first.connection_epoch, first.tag, multiple=False)
-    transport.reject(poison, "poisonous")
-    # Acknowledgements pass: the queue keeps only what is rejected and not yet copied.
-    listener.wait_until(lambda: _unacknowledged(own_broker, f"{cluster_name}.node1") == 1, "the acknowledgement")
-    assert waiting.publish_id not in listener.confirmed
+    with own_broker.alarm("memory"):
+        waiting = message("waiting")
+        transport.publish(waiting)
+        listener.wait_until(lambda: "publisher_blocked" in listener.names(), "blocked")
+        assert transport.describe()["publisher"] == "blocked"
+        assert transport.describe()["consumer"] == "connected"
+        first, poison = listener.deliveries[:2]
+        transport.acknowledge(first.connection_epoch, first.tag, multiple=False)
+        transport.reject(poison, "poisonous")
+        # Acknowledgements pass: the queue keeps only what is rejected and not yet copied.
+        listener.wait_until(lambda: _unacknowledged(own_broker, f"{cluster_name}.node1") == 1, "the acknowledgement")
+        assert waiting.publish_id not in listener.confirmed
 
-    own_broker.ctl("set_vm_memory_high_watermark", "0.4")
     listener.wait_until(lambda: "publisher_unblocked" in listener.names(), "unblocked")
     listener.wait_until(lambda: waiting.publish_id in listener.confirmed, "the confirm")
     assert transport.describe()["publisher"] == "connected"
@@ -120,12 +119,12 @@ def test_a_memory_alarm_blocks_publishing_and_nothing_else(
     [(properties, _)] = read_messages(pika.URLParameters(own_broker.url), f"{cluster_name}.rejected")
     assert properties.headers["x-causalkv-reason"] == "poisonous"
 
-    own_broker.ctl("set_vm_memory_high_watermark", "0.00001")
-    transport.publish(message("never"))
-    listener.wait_until(lambda: listener.count("publisher_blocked") == 2, "blocked again")
-    began = time.monotonic()
-    transport.stop(4.0)
-    assert time.monotonic() - began < 5.0
+    with own_broker.alarm("memory"):
+        transport.publish(message("never"))
+        listener.wait_until(lambda: listener.count("publisher_blocked") == 2, "blocked again")
+        began = time.monotonic()
+        transport.stop(4.0)
+        assert time.monotonic() - began < 5.0
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("causalkv-")]
 
 
@@ -146,7 +145,7 @@ def test_of_several_addresses_one_that_answers_is_found(broker: PrivateBroker, c
         listener.wait_texts(["a"])
         assert "refused" in str(transport.describe()["last_error"])
     # A classic queue lives on one broker of a cluster: with several, quorum queues are advised.
-    assert "CAUSALKV_QUEUE_TYPE=quorum" in logs[0]["event"]
+    assert "CAUSALKV_QUEUE_TYPE=quorum" in logs[0]["what_to_do"]
 
 
 def test_no_confirm_is_told_for_a_message_of_a_lost_connection(

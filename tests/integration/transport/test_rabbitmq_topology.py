@@ -109,7 +109,7 @@ def test_a_queue_of_another_type_is_used_as_it_is_and_reported_once(
         listener.wait_texts(["waited", "new"])
     warnings = [entry for entry in logs if entry["log_level"] == "warning"]
     assert [entry["queue"] for entry in warnings] == [own_queue]
-    assert "delete the queue" in warnings[0]["event"]
+    assert "delete the queue" in warnings[0]["what_to_do"]
     assert transport.describe()["queue_type"] == "classic"
     assert listener.count("publisher_down") == 0
 
@@ -223,7 +223,10 @@ def test_a_wrong_password_is_told_without_showing_it(broker: PrivateBroker, clus
     with structlog.testing.capture_logs() as logs:
         listener = run(transport, until_up=False)
         listener.wait_until(lambda: transport.describe()["last_error"] is not None, "an error")
-        listener.wait_until(lambda: len(logs) >= 3, "several attempts")
+        listener.wait_until(
+            lambda: len(logs) >= 3 and {"consumer", "publisher"} <= {entry["link"] for entry in logs},
+            "several attempts, of both",
+        )
     assert transport.describe()["last_error"] == "the broker refused the user or the password"
     assert "s3cret" not in str(logs)
     assert "s3cret" not in str(transport.describe())

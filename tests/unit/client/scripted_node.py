@@ -116,7 +116,7 @@ class ScriptedNode:
         """What arrived at one path."""
         return [seen for seen in self.seen if seen.path == path]
 
-    def wait_for_request(self, path: str, timeout_seconds: float = 10.0) -> None:
+    def wait_for_request(self, path: str, timeout_seconds: float = 60.0) -> None:
         """Return once a request for the path arrived."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: self.requests(path), timeout_seconds), f"nothing asked for {path}"

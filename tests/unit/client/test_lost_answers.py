@@ -113,7 +113,7 @@ def test_a_node_that_never_answers_leaves_time_to_ask_it_again(
 ) -> None:
     """A lost answer may leave the connection open: the first attempt does not use up the time."""
     nodes[0].script("/counter/incr", STALLED, COUNTED)
-    with open_client([nodes[0].url], timeout_seconds=2.0) as client:
+    with open_client([nodes[0].url], timeout_seconds=6.0) as client:
         assert client.session().incr("hits").value == 3
     assert len(nodes[0].requests("/counter/incr")) == 2
 

@@ -127,7 +127,7 @@ def test_a_removal_whose_outcome_is_unknown_is_not_repeated(nodes: list[Scripted
     for node in nodes:
         node.script("/members/remove", failure)
     with (
-        Client([node.url for node in nodes], timeout_seconds=0.8) as client,
+        Client([node.url for node in nodes], timeout_seconds=4.0) as client,
         pytest.raises(OutcomeUnknownError, match="the removal may or may not have been applied"),
     ):
         client.remove_member("node9")

@@ -268,8 +268,10 @@ def test_a_closed_watch_tells_nothing_that_it_has_already_read(
 
 def test_it_ends_with_the_reason_when_no_node_comes_back(nodes: list[ScriptedNode], open_client: OpenClient) -> None:
     """And the token tells where a new one goes on."""
-    nodes[0].script(PATH, stream(event(at=1), change("a", at=2)), unavailable("this node stops"))
-    with open_client([nodes[0].url]) as client, client.session().watch(reconnect_seconds=0.5) as watch:
+    # Asked to come again when there is no time left for it.
+    stops = answer({"error": "this node stops"}, status_code=503, retry_after="60")
+    nodes[0].script(PATH, stream(event(at=1), change("a", at=2)), stops)
+    with open_client([nodes[0].url]) as client, client.session().watch(reconnect_seconds=5.0) as watch:
         next(watch)
         with pytest.raises(Exception, match="this node stops"):
             next(watch)

@@ -94,10 +94,16 @@ class Bench:
         self._starts = itertools.count(1)
         self.replica = self._start(is_new=is_new)
 
-    def _start(self, *, is_new: bool) -> Replica:
+    def _start(self, *, is_new: bool, is_restored: bool = False) -> Replica:
         self.session = f"{self.node}'s start {next(self._starts)}"
         start = Start(
-            self.session, self._founding, is_new, f"http://{self.node}", self.now_ms, lambda: next(self._names)
+            self.session,
+            self._founding,
+            is_new,
+            f"http://{self.node}",
+            self.now_ms,
+            lambda: next(self._names),
+            is_restored=is_restored,
         )
         return Replica(self.disk.saved(), self._limits, start)
 
@@ -117,9 +123,9 @@ class Bench:
             self.replica.step(event, transaction)
         self.replica = self.replica.rebuilt(self.disk.saved())
 
-    def restart(self, *, is_new: bool = True) -> None:
+    def restart(self, *, is_new: bool = True, is_restored: bool = False) -> None:
         """Lose the memory, keep the disk; ``is_new`` spares the question whether the name is safe."""
-        self.replica = self._start(is_new=is_new)
+        self.replica = self._start(is_new=is_new, is_restored=is_restored)
 
     def receive(self, *writes: Write, delivery: object = "delivery", now_ms: int = 1_000) -> list[Effect]:
         """One message with these writes arrives."""

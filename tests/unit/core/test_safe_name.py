@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from node.core.control import HelloSeen, MemberChange
+from node.core.dot import Dot
 from node.core.effects import (
     Accepted,
     Acknowledge,
@@ -12,7 +13,7 @@ from node.core.effects import (
     SayHello,
     Tell,
 )
-from node.core.events import Heard, HelloReceived, LocalWrite, PublisherUp
+from node.core.events import Heard, HelloReceived, LocalWrite, PublisherUp, Tick
 from node.core.replica import ReplicaLimits
 from node.core.vector_clock import VectorClock
 from tests.unit.core.builders import Bench, only, put, told, write
@@ -196,3 +197,27 @@ def test_a_new_name_that_proved_unsafe_is_not_written_under_after_a_commit_that_
     bench.fail(Heard(told("b", "a=1"), 0, 0))
     assert bench.step(WRITE) == [Postponed(WRITE)]
     assert only(bench.tick(3_000), IncarnationTaken)
+
+
+def test_a_replica_that_is_told_to_be_an_old_copy_takes_a_new_name_without_asking() -> None:
+    """All others may be old copies too, and would say that the name is safe."""
+    bench = _from_disk(writes=3)
+    bench.restart(is_new=False, is_restored=True)
+    assert only(bench.step(WRITE), Postponed)
+    effects = bench.step(Tick(0, 0))
+    assert [taken.former for taken in only(effects, IncarnationTaken)] == ["a"]
+    assert only(effects, Resumed)
+    (accepted,) = only(bench.step(WRITE), Accepted)
+    assert accepted.write.dot == Dot(bench.replica.replica, 1)
+    assert accepted.write.dot.replica != "a"
+    assert accepted.write.clock["a"] == 3
+
+
+def test_the_name_that_such_a_replica_took_is_kept_as_long_as_it_runs() -> None:
+    """It is taken once for each start, not with each tick."""
+    bench = _from_disk(writes=1)
+    bench.restart(is_new=False, is_restored=True)
+    bench.step(Tick(0, 0))
+    name = bench.replica.replica
+    assert only(bench.step(Tick(1_000, 1_000)), IncarnationTaken) == []
+    assert bench.replica.replica == name

@@ -1,12 +1,11 @@
-from __future__ import annotations
+"""What is counted where it happens; what is asked at every scrape: ``tests/unit/shell/test_scraped_metrics.py``."""
 
-from types import SimpleNamespace
-from typing import cast
+from __future__ import annotations
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from node.metrics import LABEL_VALUES_MAX, NodeMetrics, Watched
+from node.metrics import LABEL_VALUES_MAX, LIMITS, NodeMetrics
 
 
 @pytest.fixture
@@ -32,6 +31,8 @@ def test_what_happens_to_writes_is_counted(metrics: NodeMetrics) -> None:
     metrics.refused(2)
     metrics.rejected()
     metrics.limit_reached("outbox_max_writes")
+    metrics.read(hits=2, misses=1)
+    metrics.conflicts(arisen=3, resolved=2)
     assert value(metrics, "causalkv_writes_accepted_total") == 3
     assert value(metrics, "causalkv_writes_applied_total", origin="node2") == 5
     assert value(metrics, "causalkv_own_echoes_total") == 1
@@ -42,6 +43,24 @@ def test_what_happens_to_writes_is_counted(metrics: NodeMetrics) -> None:
     assert value(metrics, "causalkv_messages_refused_total") == 2
     assert value(metrics, "causalkv_messages_rejected_total") == 1
     assert value(metrics, "causalkv_limits_reached_total", limit="outbox_max_writes") == 1
+    assert value(metrics, "causalkv_reads_total", result="hit") == 2
+    assert value(metrics, "causalkv_reads_total", result="miss") == 1
+    assert value(metrics, "causalkv_conflicts_arisen_total") == 3
+    assert value(metrics, "causalkv_conflicts_resolved_total") == 2
+
+
+def test_the_counters_of_limits_are_there_before_a_limit_is_reached(metrics: NodeMetrics) -> None:
+    """Else nobody sees the first time: a counter that appears with 1 has not risen."""
+    assert {value(metrics, "causalkv_limits_reached_total", limit=limit) for limit in LIMITS} == {0.0}
+
+
+def test_limits_that_were_reached_are_told_by_name(metrics: NodeMetrics) -> None:
+    """For those who do not read metrics."""
+    assert metrics.limits_reached == {}
+    metrics.limit_reached("outbox_max_writes")
+    metrics.limit_reached("outbox_max_writes")
+    metrics.limit_reached("store_bytes")
+    assert metrics.limits_reached == {"outbox_max_writes": 2, "store_bytes": 1}
 
 
 def test_times_go_to_histograms(metrics: NodeMetrics) -> None:
@@ -76,38 +95,6 @@ def test_the_state_of_the_broker_is_two_gauges(metrics: NodeMetrics, state: str,
     metrics.broker_state(state)
     assert value(metrics, "causalkv_broker_connected") == connected
     assert value(metrics, "causalkv_broker_blocked") == blocked
-
-
-def test_gauges_are_asked_at_every_scrape(metrics: NodeMetrics) -> None:
-    """They show the moment, not the start."""
-    service = SimpleNamespace(
-        ready=(False, "why"),
-        held_count=1,
-        outbox_count=2,
-        unconfirmed_messages=5,
-        waiting_requests=3,
-        store_used_bytes=4,
-        ack_waiting_requests=6,
-        control_unsent=10,
-        history_writes=7,
-        missing_writes=8,
-        members=("node1", "node2"),
-    )
-    metrics.watch(cast("Watched", service))
-    assert value(metrics, "causalkv_ready") == 0
-    assert value(metrics, "causalkv_held_writes") == 1
-    service.held_count, service.ready = 9, (True, "")
-    assert value(metrics, "causalkv_held_writes") == 9
-    assert value(metrics, "causalkv_ready") == 1
-    assert value(metrics, "causalkv_outbox_writes") == 2
-    assert value(metrics, "causalkv_unconfirmed_messages") == 5
-    assert value(metrics, "causalkv_waiting_requests") == 3
-    assert value(metrics, "causalkv_store_used_bytes") == 4
-    assert value(metrics, "causalkv_ack_waiting_requests") == 6
-    assert value(metrics, "causalkv_history_writes") == 7
-    assert value(metrics, "causalkv_missing_writes") == 8
-    assert value(metrics, "causalkv_members") == 2
-    assert value(metrics, "causalkv_control_unsent_messages") == 10
 
 
 def test_label_values_from_outside_have_a_limit(metrics: NodeMetrics) -> None:

@@ -20,6 +20,7 @@ from node.http.requests import (
     parse_query,
 )
 from node.http.write_requests import PutRequest
+from node.operation_codec import exactly
 
 PUT = JsonBody(PutRequest, '{"key": "x", "value": <any JSON>}')
 FAULTS = JsonBody(FaultsRequest, '{"clear": true}')
@@ -90,6 +91,7 @@ def test_a_malformed_body_is_refused_with_what_is_wrong_and_right(body: bytes, s
         b'{"key": "a", "value": 1, "value": 2}',
         b'{"key": "a", "value": 1, "\\u006bey": "b"}',
         b'{"key": "a", "value": 1, "valu\\u0065": 2}',
+        b'{"key": "a", "value": 1, "if_vc": [1], "if\\u005fvc": [9]}',
     ],
 )
 def test_a_name_given_twice_is_refused(body: bytes) -> None:
@@ -172,6 +174,32 @@ def test_a_value_that_a_client_could_not_read_is_refused(value: bytes) -> None:
     """Numbers beyond what JSON readers hold, and bytes that are not UTF-8, would break every reader later."""
     with pytest.raises(InvalidRequestError, match="the value is not right"):
         check_value(Raw(value), MIB)
+
+
+@pytest.mark.parametrize("value", [b"1e400", b"1" * 4301, b'{"a": [1e400]}'])
+def test_a_number_beyond_all_readers_is_refused_with_what_would_be_right(value: bytes) -> None:
+    """It is JSON: to send JSON would be no advice."""
+    with pytest.raises(InvalidRequestError, match=r"out of range.*: up to 4300 digits and 1\.8e308 every reader"):
+        check_value(Raw(value), MIB)
+    assert check_value(Raw(b"1" * 4300), MIB) == b"1" * 4300
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        (b"1.0000000000000000001", b"1.0000000000000000002", False),
+        (b"9007199254740993.0", b"9007199254740992.0", False),
+        (b"[12345678901234567890123]", b"[12345678901234567890124]", False),
+        (b"1", b"1.0", False),
+        (b"1", b'"1"', False),
+        (b"1.10", b"1.1", True),
+        (b"1.00000000000000000010", b"1.0000000000000000001", True),
+        (b'{"a": 1, "b": [1.5]}', b'{"b":[1.50],"a":1}', True),
+    ],
+)
+def test_values_are_compared_to_the_last_digit(one: bytes, other: bytes, is_same: bool) -> None:  # noqa: FBT001  # a parameter of pytest
+    """Of siblings, equal ones are shown once: one that differs must not be hidden by the other."""
+    assert (exactly(one) == exactly(other)) == is_same
 
 
 @pytest.mark.parametrize("value", [b"123456789012345678901234567890", b"1.10", b'{"b":1,"a":2}', b'"\\u0041"', b"1E2"])

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from infra import debian, private_broker, real_parts
+from infra import debian, nginx_program, private_broker, real_parts
 from infra.brokers import find_broker
 
+PARTS = {"find_server", "find_chromium", "find_promtool", "find_nginx"}
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
 
@@ -21,7 +22,8 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CAUSALKV_AMQP_URL", "CAUSALKV_CLUSTER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    monkeypatch.setattr(private_broker, "EXTRA_PATH", ())
+    for module in (private_broker, nginx_program):
+        monkeypatch.setattr(module, "EXTRA_PATH", ())
     assert private_broker.find_server() is None
     assert not debian.can_install()
 
@@ -37,13 +39,29 @@ def test_without_any_broker_the_in_process_fanout_is_used_and_announced(tmp_path
 
 @pytest.mark.usefixtures("bare_machine")
 @pytest.mark.parametrize(("ci", "exit_code"), [("true", 1), ("false", 0)])
-def test_a_missing_broker_is_a_warning_and_in_ci_a_failure(
+def test_a_missing_part_is_a_warning_and_in_ci_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ci: str, exit_code: int
 ) -> None:
-    """A green CI run must mean that a real broker was used."""
+    """A green CI run must mean that a real broker, a real browser and a real promtool were used."""
     monkeypatch.setenv("CI", ci)
     assert real_parts.main() == exit_code
-    assert "WARNING: no RabbitMQ server is installed" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "WARNING: no RabbitMQ server is installed" in said
+    assert "WARNING: no Chromium is installed" in said
+    assert "WARNING: no promtool is installed" in said
+    assert "WARNING: no nginx is installed" in said
+
+
+@pytest.mark.usefixtures("bare_machine")
+@pytest.mark.parametrize("missing", sorted(PARTS))
+def test_each_missing_part_alone_fails_ci(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str) -> None:
+    """Neither stands for the other."""
+    monkeypatch.setenv("CI", "true")
+    for name in PARTS - {missing}:
+        monkeypatch.setattr(real_parts, name, lambda: tmp_path)
+    assert real_parts.main() == 1
+    monkeypatch.setattr(real_parts, missing, lambda: tmp_path)
+    assert real_parts.main() == 0
 
 
 @pytest.mark.usefixtures("bare_machine")

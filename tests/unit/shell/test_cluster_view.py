@@ -62,4 +62,4 @@ def test_who_says_something_becomes_a_member_and_gets_a_queue(running: RunningRe
     running.tell_clock("node4~dddddd", {})
     running.wait(lambda: [member.node for member in running.service.members][-1:] == ["node4"], "a member")
     running.wait(lambda: "node4" in running.fanout.queues, "its queue is kept")
-    running.wait(lambda: "node4" in running.node.thread._decoding.node_users, "nobody else can speak for it")
+    running.wait(lambda: "node4" in running.node.thread._decoding.senders.node_users, "nobody else can speak for it")

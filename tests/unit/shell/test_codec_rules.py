@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node.codec import CLOCK_MAX_ENTRIES, NESTING_MAX, decode_echo, decode_message, decode_write
+from node.codec import (
+    CLOCK_MAX_ENTRIES,
+    NESTING_MAX,
+    decode_echo,
+    decode_hello,
+    decode_message,
+    decode_write,
+    encode_hello,
+)
 from node.core.hybrid_clock import PHYSICAL_MS_MAX
 from node.errors import MessageRejectedError
 from node.operation_codec import KEY_MAX_BYTES, SEQ_MAX
+from node.senders import SenderRule
 from tests.unit.shell.messages import SENDER, body_of, valid_message, valid_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NODE_USERS = frozenset({"node1", "node2", "node3"})
+SHARED_USER = SenderRule(node_users=frozenset({"node1", "node2", "node3"}))
+OWN_USERS = replace(SHARED_USER, proof_required=True)
 ABSENT = object()
 
 
@@ -133,21 +144,36 @@ def test_a_write_of_another_replica_than_the_sender_is_refused() -> None:
     assert echo == text
 
 
-def test_a_message_of_another_nodes_broker_user_is_refused() -> None:
+def refusals(user_id: str | None, senders: SenderRule) -> list[str]:
+    """Why each kind of message on the writes exchange is refused when this broker user published it."""
+    body, hello = body_of(valid_message()), encode_hello(SENDER, "session")
+    return [
+        refusal(body, lambda body: decode_message(body, user_id=user_id, senders=senders)),
+        refusal(body, lambda body: decode_echo(body, SENDER, SEQ_MAX, user_id=user_id, senders=senders)),
+        refusal(hello, lambda body: decode_hello(body, user_id=user_id, senders=senders)),
+    ]
+
+
+@pytest.mark.parametrize("senders", [SHARED_USER, OWN_USERS])
+def test_a_message_of_another_nodes_broker_user_is_refused(senders: SenderRule) -> None:
     """Where each node has a broker user of its own, the broker proves who published."""
-    body = body_of(valid_message())
-    assert decode_message(body, user_id="node2", node_users=NODE_USERS)
-    for decode in (
-        lambda body: decode_message(body, user_id="node3", node_users=NODE_USERS),
-        lambda body: decode_echo(body, SENDER, SEQ_MAX, user_id="node3", node_users=NODE_USERS),
-    ):
-        assert refusal(body, decode) == "published by user node3, but names node2~bbbbbb as its sender"
+    assert decode_message(body_of(valid_message()), user_id="node2", senders=senders)
+    assert set(refusals("node3", senders)) == {"published by user node3, but names node2~bbbbbb as its sender"}
 
 
 @pytest.mark.parametrize("user_id", ["guest", None])
 def test_a_shared_broker_user_proves_nothing_and_passes(user_id: str | None) -> None:
     """As with the broker's default user, or behind a federation that clears the property."""
-    assert decode_message(body_of(valid_message()), user_id=user_id, node_users=NODE_USERS)
+    assert decode_message(body_of(valid_message()), user_id=user_id, senders=SHARED_USER)
+
+
+def test_where_each_node_has_its_own_broker_user_a_message_without_a_proof_is_refused() -> None:
+    """Else whoever may publish would only have to leave the property out."""
+    [reason] = set(refusals(None, OWN_USERS))
+    assert reason == (
+        "names node2~bbbbbb as its sender without a proof: each node has a broker user of its own, so publish as "
+        "user node2, with the property user_id"
+    )
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])

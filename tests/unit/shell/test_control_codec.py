@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,12 +19,14 @@ from node.core.hybrid_clock import PHYSICAL_MS_MAX
 from node.core.members import NODES_MAX
 from node.errors import MessageRejectedError
 from node.operation_codec import SEQ_MAX
+from node.senders import SenderRule
 from node.snapshot_codec import encode_entry
 from tests.support.writes import NODE1, NODE2
 from tests.unit.shell.control_messages import CLOCK, EXAMPLES, VERSIONS, body_of, control_messages, without_encoding
 from tests.unit.shell.messages import json_values, valid_write
 
-NODE_USERS = frozenset({"node1", "node2", "node3"})
+SHARED_USER = SenderRule(node_users=frozenset({"node1", "node2", "node3"}))
+OWN_USERS = replace(SHARED_USER, proof_required=True)
 ABSENT = object()
 
 
@@ -267,13 +270,21 @@ def test_messages_with_another_value_somewhere_are_read_or_refused(kind: str, da
 def test_a_message_of_another_nodes_broker_user_is_refused(kind: str) -> None:
     """Where each node has a broker user of its own, the broker proves who sent it."""
     body = body_of(EXAMPLES[kind])
-    assert decode_control(body, user_id="node2", node_users=NODE_USERS)
-    with pytest.raises(MessageRejectedError) as error:
-        decode_control(body, user_id="node3", node_users=NODE_USERS)
-    assert str(error.value) == f"published by user node3, but names {NODE2} as its sender"
+    for senders in (SHARED_USER, OWN_USERS):
+        assert decode_control(body, user_id="node2", senders=senders)
+        with pytest.raises(MessageRejectedError) as error:
+            decode_control(body, user_id="node3", senders=senders)
+        assert str(error.value) == f"published by user node3, but names {NODE2} as its sender"
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_where_each_node_has_its_own_broker_user_a_message_without_a_proof_is_refused(kind: str) -> None:
+    """A removal above all: nothing else tells a forged one from a true one."""
+    with pytest.raises(MessageRejectedError, match=f"names {NODE2} as its sender without a proof"):
+        decode_control(body_of(EXAMPLES[kind]), senders=OWN_USERS)
 
 
 @pytest.mark.parametrize("user_id", ["guest", "node7", None])
 def test_a_broker_user_that_stands_for_no_node_proves_nothing_and_passes(user_id: str | None) -> None:
     """As with the broker's default user, or behind a federation that clears the property."""
-    assert decode_control(body_of(EXAMPLES["clock"]), user_id=user_id, node_users=NODE_USERS)
+    assert decode_control(body_of(EXAMPLES["clock"]), user_id=user_id, senders=SHARED_USER)

@@ -23,6 +23,7 @@ from node.core.events import (
 from node.core.write import Put
 from node.decoding import Decoding
 from node.inbox import AfterCommit, ControlReceived, Look, PublishRefused
+from node.senders import SenderRule
 from node.submission import Removal, Submission
 from node.transport.port import ControlDelivery, Delivery
 from tests.support.writes import NODE1, NODE2, put_write
@@ -35,8 +36,8 @@ SOON_MS = 10_000
 
 
 def decoding() -> Decoding:
-    """That of a node of three, each with a broker user of its own."""
-    return Decoding(NODES)
+    """That of a node of three."""
+    return Decoding(SenderRule(frozenset(NODES)))
 
 
 def bench() -> Bench:
@@ -166,6 +167,6 @@ def test_who_becomes_a_member_gets_a_broker_user_that_speaks_for_it_alone() -> N
     replica = bench().replica
     assert isinstance(judge.event(foreign, replica), Received)
     assert isinstance(judge.event(claimed, replica), Received)
-    judge.node_users = frozenset((*NODES, "node4"))
+    judge.senders = judge.senders.with_members((*NODES, "node4"))
     assert isinstance(judge.event(foreign, replica), Received)
     assert isinstance(judge.event(claimed, replica), Reject)

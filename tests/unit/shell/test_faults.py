@@ -105,13 +105,13 @@ def test_a_delayed_node_is_passed_by_the_others(line: Line) -> None:
 
 def test_a_delayed_message_comes_after_its_delay_and_not_before(line: Line) -> None:
     """Delays run side by side, each from its own arrival."""
-    line.delay({"node1": 0.3, "node2": 0.1})
+    line.delay({"node1": 1.0, "node2": 0.1})
     started = time.monotonic()
     line.send("node1", "slow")
     line.send("node2", "fast")
     line.wait_for("fast", "slow")
     assert line.times["fast"] - started >= 0.1
-    assert line.times["slow"] - started >= 0.3
+    assert line.times["slow"] - started >= 1.0
 
 
 def test_messages_of_one_node_keep_their_order(line: Line) -> None:
@@ -211,14 +211,14 @@ def test_a_duplicated_message_comes_at_once_and_again_a_little_later(line: Line)
     line.faults.change(Change(duplicate={"node1": 1.0}))
     line.send("node1", "a")
     line.send("node2", "b")
-    assert line.through == ["a", "b"]
+    assert line.through[:2] == ["a", "b"]
     line.wait_for("a", "b", "a")
     line.shows(duplicate={"node1": 1.0}, duplicated=1, delayed=0)
 
 
 def test_a_message_may_be_both_delayed_and_duplicated(line: Line) -> None:
     """Then both copies are late, the second later."""
-    line.faults.change(Change(delay={"node1": 0.05}, duplicate={"node1": 1.0}))
+    line.faults.change(Change(delay={"node1": 0.5}, duplicate={"node1": 1.0}))
     line.send("node1", "a")
     assert line.through == []
     line.shows(delayed=2)

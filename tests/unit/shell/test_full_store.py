@@ -66,7 +66,9 @@ def test_messages_that_do_not_fit_stay_unacknowledged_and_are_applied_later(runn
     """The queue keeps them, so that a crash meanwhile loses nothing."""
     running.start()
     running.fill()
-    running.wait(lambda: running.unacknowledged == 0, "own echoes are gone")
+    running.wait(
+        lambda: running.service.outbox_count == 0 and running.unacknowledged == 0, "own echoes have come and are gone"
+    )
     running.receive(put_write(NODE2, 1, "from2", LARGE))
     running.receive(put_write(NODE2, 2, "from2", LARGE))
     running.wait(lambda: running.unacknowledged == 2, "both wait")

@@ -31,8 +31,9 @@ from node.core.effects import (
 )
 from node.core.vector_clock import SequenceRange, VectorClock
 from node.errors import InvalidRequestError
-from node.healing import DROPPED_REASONS_MAX, REMIND_SECONDS, REPAIRS_REMEMBERED, Healing
-from node.metrics import HealingMetrics
+from node.few_reasons import REASONS_MAX
+from node.healing import REMIND_SECONDS, REPAIRS_REMEMBERED, Healing
+from node.healing_metrics import HealingMetrics
 from node.submission import Removal
 from tests.support.writes import NODE1, NODE2, NODE3, put_write
 from tests.unit.core.builders import Bench
@@ -285,7 +286,7 @@ def test_whoever_makes_up_reasons_does_not_fill_the_log(watched: Watched) -> Non
     """A reason quotes what was sent, and anybody may send anything."""
     for number in range(5000):
         watched.run(Distrusted("somebody", f"'garbage{number}' is not a replica id"))
-    assert len(watched.lines) == DROPPED_REASONS_MAX
+    assert len(watched.lines) == REASONS_MAX
     assert watched.count("control_dropped") == 5000
 
 

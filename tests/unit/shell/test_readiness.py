@@ -106,8 +106,8 @@ def test_a_node_that_was_removed_is_not_ready_whatever_else_it_is() -> None:
 def test_a_founding_node_alone_is_ready_within_seconds(tmp_path: Path) -> None:
     """With all the real parts: the others do not answer, and need not."""
     with RunningReplica(tmp_path) as running:
-        running.start()
         assert not running.service.ready[0]
+        running.start()
         running.wait(lambda: running.service.ready[0], "ready", 10)
         assert running.put().dot.seq == 1
 

@@ -140,7 +140,7 @@ def test_refused_messages_are_offered_again_until_they_are_placed(tmp_path: Path
         assert running.service.outbox_count == 20
         running.fanout.refuse(None)
         running.wait(lambda: running.service.outbox_count == 0, "the outbox drained")
-        assert running.sample("writes_published_total") == 20
+        running.wait(lambda: running.sample("writes_published_total") == 20, "all are counted")
 
 
 def test_what_was_not_confirmed_is_published_after_an_outage(running: RunningReplica) -> None:

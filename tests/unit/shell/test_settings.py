@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from node.errors import ConfigurationError
 from node.settings import MIB, Settings, load_settings
+from node.transport.reconnect import without_secrets
 
 PASSWORD = "s3cret-word"  # noqa: S105  # it must not appear anywhere
 
@@ -29,6 +31,7 @@ WRONG = [
     ("AMQP_URL", f"amqp://guest:{PASSWORD}@", "use amqp://"),
     ("AMQP_URL", f"memory://,amqp://guest:{PASSWORD}@localhost", "use amqp://"),
     ("AMQP_URL", f"amqp://guest:{PASSWORD}@localhost,", "use amqp://"),
+    ("TRUSTED_BROKER_USERS", "guest,,admin", "a name in the list is empty: name broker users, comma-separated"),
     ("QUEUE_TYPE", "mirrored", "'classic' or 'quorum'"),
     ("HTTP_PORT", "eight", "valid integer"),
     ("HTTP_PORT", "0", "greater than or equal to 1"),
@@ -59,6 +62,11 @@ WRONG = [
     ("WATCH_MAX_WATCHERS", "10001", "less than or equal to 10000"),
     ("WATCH_MAX_STATES", "0", "greater than or equal to 1"),
     ("WATCH_MAX_STATES", "257", "less than or equal to 256"),
+    ("RESTORED", "perhaps", "boolean"),
+    ("EVENTS_MAX", "99", "greater than or equal to 100"),
+    ("EVENTS_MAX", "1000001", "less than or equal to 1000000"),
+    ("EVENTS_MAX_STREAMS", "0", "greater than or equal to 1"),
+    ("EVENTS_MAX_STREAMS", "10001", "less than or equal to 10000"),
     ("HELD_MAX_WRITES", "9", "greater than or equal to 10"),
     ("COMMIT_MAX_WRITES", "0", "greater than or equal to 1"),
     ("PACK_MAX_WRITES", "10001", "less than or equal to 10000"),
@@ -66,18 +74,24 @@ WRONG = [
     ("PACK_MAX_BYTES", "16777216", f"less than or equal to {8 * MIB}"),
     ("PUBLISH_WINDOW_MESSAGES", "0", "greater than or equal to 1"),
     ("QUEUE_MAX_MESSAGES", "99", "greater than or equal to 100"),
+    ("QUEUE_MAX_MESSAGES", "100000000000000000000", "less than or equal to 1000000000000000"),
+    ("STORE_MAX_BYTES", "1000000000000000000", "less than or equal to 70368744177664"),
     ("CLOCK_SKEW_WARN_SECONDS", "0", "greater than 0"),
+    ("CLOCK_SKEW_WARN_SECONDS", "inf", "less than or equal to 1000000000"),
+    ("CLOCK_SKEW_WARN_SECONDS", "nan", "less than or equal to 1000000000"),
     ("REPAIR_AFTER_SECONDS", "0", "greater than 0"),
     ("REPAIR_AFTER_SECONDS", "3601", "less than or equal to 3600"),
     ("SNAPSHOT_FROM_WRITES", "0", "greater than or equal to 1"),
     ("MEMBER_AWAY_SECONDS", "4", "greater than or equal to 5"),
+    ("MEMBER_AWAY_SECONDS", "inf", "less than or equal to 1000000000"),
+    ("REPAIR_AFTER_SECONDS", "nan", "less than or equal to 3600"),
     ("HISTORY_KEEP_WRITES", "-1", "greater than or equal to 0"),
     ("HISTORY_MAX_WRITES", "999", "greater than or equal to 1000"),
     ("PREFETCH_MESSAGES", "many", "valid integer"),
     ("BROKER_HEARTBEAT_SECONDS", "1", "greater than or equal to 5"),
 ]
-# Any path can be a data directory and any name may be a host: both show when they are used.
-WITHOUT_WRONG_VALUES = {"data_dir", "http_host"}
+# Any path can be a data directory, any name may be a host, any text a password: they show when they are used.
+WITHOUT_WRONG_VALUES = {"data_dir", "http_host", "amqp_password"}
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +155,12 @@ def test_an_empty_flag_is_refused(name: str) -> None:
     assert refusal(flag, "").startswith(f"{flag} is empty: give it a value or leave it out")
 
 
+def test_tokens_that_would_protect_nothing_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This version knows none: to start as if they were in force would serve everybody."""
+    monkeypatch.setenv("CAUSALKV_TOKENS_FILE", "/etc/causalkv/tokens")
+    assert refusal().startswith("CAUSALKV_TOKENS_FILE: this version has no API tokens")
+
+
 def test_a_missing_node_id_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one setting without a default."""
     monkeypatch.delenv("CAUSALKV_NODE_ID")
@@ -172,7 +192,9 @@ def test_flags_mean_what_variables_mean(monkeypatch: pytest.MonkeyPatch) -> None
     values = {
         "node_id": "node7",
         "nodes": "node7, node8",
-        "amqp_url": "amqp://a:b@one:1/x,amqps://two",
+        "amqp_url": "amqp://a:b@one:1/x,amqps://c@two",
+        "amqp_password": "p",
+        "trusted_broker_users": "guest, admin",
         "queue_type": "quorum",
         "http_host": "0.0.0.0",  # noqa: S104  # only a setting
         "http_port": "8123",
@@ -180,6 +202,7 @@ def test_flags_mean_what_variables_mean(monkeypatch: pytest.MonkeyPatch) -> None
         "cluster": "other",
         "advertised_url": "https://node7.example",
         "faults": "1",
+        "restored": "1",
         "log_level": "debug",
         "log_format": "json",
         "log_writes_per_second": "0",
@@ -194,6 +217,8 @@ def test_flags_mean_what_variables_mean(monkeypatch: pytest.MonkeyPatch) -> None
         "requests_max_remembered": "1140",
         "watch_max_watchers": "1141",
         "watch_max_states": "142",
+        "events_max": "1143",
+        "events_max_streams": "144",
         "held_max_writes": "115",
         "commit_max_writes": "15",
         "pack_max_writes": "16",
@@ -216,7 +241,8 @@ def test_flags_mean_what_variables_mean(monkeypatch: pytest.MonkeyPatch) -> None
     by_variables = load_settings([])
     assert by_flags == by_variables
     assert by_flags.nodes == ("node7", "node8")
-    assert by_flags.amqp_urls == ("amqp://a:b@one:1/x", "amqps://two")
+    assert by_flags.amqp_urls == ("amqp://a:p@one:1/x", "amqps://c:p@two")
+    assert by_flags.trusted_broker_users == ("guest", "admin")
     assert by_flags.faults is True
     assert by_flags.data_path == Path("/somewhere/else")
 
@@ -238,6 +264,44 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.public_url == "http://127.0.0.1:8000"
     assert settings.faults is False
     assert settings.value_max_bytes == MIB
+
+
+def test_the_password_may_stand_apart_from_the_address_in_whatever_characters() -> None:
+    """So that one variable serves a broker, which takes it as it is, and an address, which needs it encoded."""
+    password = "p/a:s@s %41?#[ü'\"\\"  # noqa: S105  # of nobody
+    address = "amqp://node1:former@broker:5672/%2F,amqps://node1@[::1]/x?heartbeat=5"
+    settings = load_settings(["--amqp-url", address, f"--amqp-password={password}"])
+    for url in settings.amqp_urls:
+        parts = urlsplit(url)
+        assert (parts.username, unquote(parts.password or "")) == ("node1", password)
+    assert [without_secrets(url) for url in settings.amqp_urls] == [
+        "amqp://node1@broker:5672/%2F",
+        "amqps://node1@[::1]/x",
+    ]
+    assert password not in repr(settings)
+
+
+def test_a_password_apart_from_an_address_that_names_no_user_is_refused() -> None:
+    """In one line, which does not show it; over the in-process fanout it means nothing."""
+    line = refusal("--amqp-url=amqp://broker/%2F", f"--amqp-password={PASSWORD}")
+    assert line.startswith("CAUSALKV_AMQP_PASSWORD: CAUSALKV_AMQP_URL must name the user: amqp://user@host:5672/%2F")
+    assert load_settings(["--amqp-url=memory://", "--amqp-password=x"]).amqp_urls == ("memory://",)
+
+
+@pytest.mark.parametrize(
+    ("url", "has"),
+    [
+        ("amqp://node1:p@broker/%2F", True),
+        ("amqp://node1@one/%2F,amqps://node1:p@two/%2F", True),
+        ("amqp://node1@one/%2F,amqp://guest:guest@two/%2F", False),
+        ("amqp://node2:p@broker/%2F", False),
+        ("amqp://broker/%2F", False),
+        ("memory://", False),
+    ],
+)
+def test_a_node_has_a_broker_user_of_its_own_when_every_address_names_it(url: str, *, has: bool) -> None:
+    """Only then can others be asked for the same."""
+    assert load_settings(["--amqp-url", url]).has_own_broker_user is has
 
 
 @pytest.mark.parametrize(("host", "url"), [("::1", "http://[::1]:8000"), ("localhost", "http://localhost:8000")])

@@ -54,18 +54,40 @@ def test_each_step_names_the_write_its_keys_and_its_clock(lines: Lines) -> None:
     story.held(other, Dot(NODE1, 1))
     story.applied(other, 0.12345)
     story.applied(other, None)
-    about_other = {"dot": f"{NODE2}:4", "keys": ["y"], "vc": [1, 4, 0], "node": "node1", "log_level": "info"}
+    about_other = {
+        "origin": "node2",
+        "dot": f"{NODE2}:4",
+        "keys": ["y"],
+        "vc": [1, 4, 0],
+        "node": "node1",
+        "log_level": "info",
+    }
     assert lines == [
         {
             "event": "accepted",
             "dot": f"{NODE1}:1",
+            "origin": "node1",
             "keys": ["x"],
             "vc": [1, 3, 0],
             "node": "node1",
             "log_level": "info",
         },
-        {"event": "published", "dot": f"{NODE1}:1", "writes": 1, "node": "node1", "log_level": "info"},
-        {"event": "published", "dot": f"{NODE1}:2-9", "writes": 8, "node": "node1", "log_level": "info"},
+        {
+            "event": "published",
+            "dot": f"{NODE1}:1",
+            "origin": "node1",
+            "writes": 1,
+            "node": "node1",
+            "log_level": "info",
+        },
+        {
+            "event": "published",
+            "dot": f"{NODE1}:2-9",
+            "origin": "node1",
+            "writes": 8,
+            "node": "node1",
+            "log_level": "info",
+        },
         {"event": "delivered", **about_other},
         {"event": "held", "waits_for": f"{NODE1}:1", **about_other},
         {"event": "applied", "held_seconds": 0.123, **about_other},

@@ -1,4 +1,4 @@
-"""A submission: one answer, given once, to one sleeper."""
+"""A submission: one answer, given once, to one sleeper or to one who left word."""
 
 from __future__ import annotations
 
@@ -51,6 +51,19 @@ def test_without_an_answer_the_outcome_is_unknown() -> None:
     assert time.monotonic() - started < 5
 
 
+def test_an_answer_that_is_just_being_given_when_the_time_is_up_counts() -> None:
+    """Whoever gives it has been chosen, and has not laid it down yet: nobody may be told that nothing was made."""
+    waiting = submission()
+    waiting._to_answer.pop()
+
+    def lay_down() -> None:
+        waiting._answer = WRITE
+        waiting._answered.release()
+
+    threading.Timer(0.3, lay_down).start()
+    assert waiting.result(0.05) is WRITE
+
+
 def test_the_first_answer_stands() -> None:
     """A node that fails after its commit must not take back what is durable."""
     made, refused = submission(), submission()
@@ -74,3 +87,60 @@ def test_a_removal_is_answered_with_the_node_or_the_refusal() -> None:
         refused.result(0)
     with pytest.raises(StoreFullError):
         failed.result(0)
+
+
+def test_who_left_word_is_told_once_there_is_an_answer() -> None:
+    """On the thread that gives it, whatever the answer is."""
+    made, refused = submission(), submission()
+    told: list[str] = []
+    made.then(lambda: told.append("made"))
+    refused.then(lambda: told.append("refused"))
+    assert told == []
+    made.succeed(WRITE)
+    refused.fail(LimitReachedError("no room"))
+    made.fail(StoreFullError("full"))
+    assert told == ["made", "refused"]
+    assert made.is_answered
+    assert made.result(0) is WRITE
+
+
+def test_who_leaves_word_too_late_is_told_at_once() -> None:
+    """The commit may be faster."""
+    waiting = submission()
+    waiting.succeed(WRITE)
+    told: list[bool] = []
+    waiting.then(lambda: told.append(waiting.is_answered))
+    assert told == [True]
+
+
+def test_word_and_answer_at_the_same_moment_are_told_once() -> None:
+    """Whichever thread is first: not twice, and not never."""
+    for _ in range(2_000):
+        waiting = submission()
+        told: list[int] = []
+        answering = threading.Thread(target=waiting.succeed, args=(WRITE,))
+        answering.start()
+        waiting.then(lambda told=told: told.append(1))  # type: ignore[misc]  # its list, as a default
+        answering.join()
+        assert told == [1]
+
+
+def test_after_the_wait_an_answer_that_comes_too_late_changes_nothing() -> None:
+    """Somebody was told that nobody knows; nobody else may be told something else."""
+    waiting = submission()
+    waiting.wait(0.01)
+    waiting.succeed(WRITE)
+    with pytest.raises(OutcomeUnknownError):
+        waiting.result(0)
+
+
+def test_a_fault_of_who_is_told_is_not_taken_for_being_told_already() -> None:
+    """Being told twice is found by an empty list; an error of the same kind behind it is a fault, and shows."""
+
+    def fail() -> None:
+        raise IndexError("what went wrong")
+
+    waiting = submission()
+    waiting.succeed(WRITE)
+    with pytest.raises(IndexError, match="what went wrong"):
+        waiting.then(fail)

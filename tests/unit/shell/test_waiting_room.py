@@ -87,11 +87,11 @@ def test_at_the_deadline_the_error_names_what_is_missing() -> None:
     threading.Timer(0.05, room.advance, [VectorClock({NODE1: 2})]).start()
     started = time.monotonic()
     with pytest.raises(ContextNotReachedError) as error:
-        room.wait(VectorClock({NODE1: 2, NODE2: 1, NODE3: 5}), 0.3)
-    assert 0.3 <= time.monotonic() - started < LONG_SECONDS
+        room.wait(VectorClock({NODE1: 2, NODE2: 1, NODE3: 5}), 2)
+    assert 2 <= time.monotonic() - started < LONG_SECONDS
     assert error.value.missing == {NODE2: SequenceRange(1, 1), NODE3: SequenceRange(1, 5)}
     assert f"{NODE2}:1, {NODE3}:1 to {NODE3}:5 yet" in str(error.value)
-    assert "after waiting 0.3 s" in str(error.value)
+    assert "after waiting 2 s" in str(error.value)
     assert is_empty(room)
 
 

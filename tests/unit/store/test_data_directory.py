@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import lmdb
 import pytest
 
-from node.errors import StoreError, StoreLockedError, StoreRefusedError
+from node.errors import ConfigurationError, StoreError, StoreLockedError, StoreMisplacedError
 from node.store import Store
 from tests.support.writes import NODE2, put_write
 
@@ -54,7 +54,7 @@ def test_a_new_directory_becomes_a_store_that_keeps_its_incarnation(tmp_path: Pa
 
 
 def test_two_new_directories_get_different_incarnations(tmp_path: Path) -> None:
-    """A node that lost its disk is a new replica (I7)."""
+    """A node that lost its disk is a new replica."""
     assert made_store(tmp_path / "a") != made_store(tmp_path / "b")
 
 
@@ -148,5 +148,13 @@ def test_a_directory_in_use_by_another_process_is_refused(tmp_path: Path) -> Non
 def test_a_path_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     """The reason is the operating system's."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreRefusedError, match="cannot be used"):
+    with pytest.raises(StoreMisplacedError, match=r"^CAUSALKV_DATA_DIR: .* cannot be used"):
         open_store(tmp_path / "file")
+
+
+def test_a_limit_beyond_what_can_be_mapped_is_a_wrong_setting(tmp_path: Path) -> None:
+    """Of data that are in order nobody should read that they are to be restored."""
+    open_store(tmp_path).close()
+    with pytest.raises(ConfigurationError, match=r"^CAUSALKV_STORE_MAX_BYTES: "):
+        Store(tmp_path, cluster="causalkv", node="node1", max_bytes=10**18)
+    open_store(tmp_path).close()

@@ -140,6 +140,11 @@ class World:
         assert shown(self.store) == self.model
         with self.store.reader() as cut:
             assert [cut.versions(key) for key in KEYS] == [self.model.get(key, ()) for key in KEYS]
+            assert dict(cut.conflicts("")).items() <= self.conflicts().items()
+
+    def conflicts(self) -> dict[Place, Versions]:
+        """The keys with several versions."""
+        return {place: found for place, found in self.model.items() if isinstance(place, str) and len(found) > 1}
 
 
 def _clock(snapshot: Snapshot) -> VectorClock:
@@ -170,4 +175,7 @@ def test_a_merge_on_disk_is_the_merge_of_dicts_at_every_moment_and_byte_for_byte
         expected = {version_key(key): encode_versions(key, siblings) for key, siblings in world.model.items()}
         assert records(world.store) == expected
         assert staged_records(world.store) == 0
+        with world.store.reader() as cut:
+            assert dict(cut.conflicts("")) == world.conflicts()
+            assert cut.conflict_count() == len(world.conflicts())
         world.store.close()

@@ -15,6 +15,7 @@ from node.core.versions import after_put
 from node.core.write import Put, Write
 from node.errors import StoreCorruptedError, StoreFullError
 from node.store import Store
+from node.store.lazy_transaction import LazyTransaction
 from node.store.records import decode_versions, encode_versions, version_key
 from tests.support.writes import NODE1, NODE2, put_write
 
@@ -171,3 +172,22 @@ def test_keys_stand_in_byte_order() -> None:
     """So that a scan needs no sorting."""
     keys = ["", "a", "a\x00", "ab", "b", "é", "日"]
     assert [version_key(key) for key in keys] == sorted(version_key(key) for key in keys)
+
+
+def test_a_transaction_that_nobody_uses_never_begins() -> None:
+    """Most turns of a node change nothing, and need not wait for the database."""
+
+    class NoDatabase:
+        def begin(self, *, write: bool) -> None:
+            pytest.fail(f"a transaction began (write={write})")
+
+    with LazyTransaction(NoDatabase()):
+        pass
+
+
+def test_a_turn_that_reads_and_writes_nothing_leaves_the_database_alone(store: Store) -> None:
+    """Neither does the transaction of the store look at anything by itself."""
+    before = store._env.info()["last_txnid"]
+    with store.transaction() as transaction:
+        transaction.expect((), ())
+    assert store._env.info()["last_txnid"] == before

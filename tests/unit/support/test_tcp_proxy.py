@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.cluster import wait_until
 from tests.support.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def test_swallowed_answers_do_not_come_back_though_the_request_arrived(echo: Ech
         network.swallow(answers=True)
         connection.sendall(b"heard")
         expect_silence(connection)
-        assert echo.got == b"helloheard"
+        wait_until(lambda: echo.got == b"helloheard", "the request arrived", TIMEOUT_SECONDS)
         network.restore()
         expect_end(connection)
 

@@ -10,6 +10,7 @@ import pytest
 from node.core.dot import Dot
 from node.core.vector_clock import VectorClock
 from node.core.write import AddMembers, Delete, Expire, Increment, Operation, Put, RemoveMembers, Write
+from node.http.causal_context import parse_context
 from node.watch.events import WriteEvents, beginning, keep_alive, named
 from node.watch.merging import Step
 from tests.support.event_stream import Event, parsed
@@ -128,6 +129,12 @@ def test_a_bare_position_moves_a_client_on(make: Callable[[VectorClock | None], 
     assert list(parsed(make(POSITION).decode().splitlines(), comments.append)) == [str(POSITION)]
     assert list(parsed(make(None).decode().splitlines(), comments.append)) == []
     assert comments == [comment, comment]
+
+
+def test_the_position_before_all_writes_is_a_blank() -> None:
+    """Of an empty one a browser makes no Last-Event-ID, and would miss what is written until it comes again."""
+    assert beginning(VectorClock()).endswith(b"\nid:  \n\n")
+    assert parse_context(" ") == VectorClock()
 
 
 def test_events_that_are_no_changes_have_a_name() -> None:

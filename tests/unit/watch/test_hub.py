@@ -28,7 +28,7 @@ def values(client: Client, count: int) -> list[object]:
 
 def unsent_bytes(bench: Bench) -> int:
     """The most that is kept for one client."""
-    return max((each.unsent_bytes for each in list(bench.hub._watchers)), default=0)
+    return max((each.unsent_bytes for each in list(bench.hub._clients)), default=0)
 
 
 # ------------------------------------------------------------------------------- slow readers
@@ -167,7 +167,7 @@ def test_a_client_that_goes_is_forgotten(tmp_path: Path) -> None:
     """At once, not at the next event."""
     with Bench(tmp_path) as bench:
         client, other = bench.watch(), bench.watch("other")
-        bench.wait(lambda: len(bench.hub._watchers) == 2, "both are there")
+        bench.wait(lambda: len(bench.hub._clients) == 2, "both are there")
         client.socket.close()
         bench.wait(lambda: bench.sample("watchers") == 1, "one is gone")
         bench.put("other")
@@ -249,7 +249,7 @@ def test_a_stop_ends_all_streams_in_good_order(tmp_path: Path, *, is_chunked: bo
     """Whoever has read all so far can tell that nothing was cut short, where HTTP can say so."""
     with Bench(tmp_path) as bench:
         client = bench.watch(is_chunked=is_chunked)
-        bench.wait(lambda: len(bench.hub._watchers) == 1, "it watches")
+        bench.wait(lambda: len(bench.hub._clients) == 1, "it watches")
         bench.hub.stop(5)
         client.wait_for_end()
         assert client.text.endswith(b"0\r\n\r\n") == is_chunked

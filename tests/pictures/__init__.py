@@ -1,0 +1,1 @@
+"""Commands that make the pictures in docs/pictures from the running system."""
