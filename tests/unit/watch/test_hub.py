@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LARGE = b'"' + b"v" * 100_000 + b'"'
+CLIENTS = 8
 
 
 def values(client: Client, count: int) -> list[object]:
@@ -147,10 +148,10 @@ def test_a_position_ahead_of_the_hub_is_no_gap(tmp_path: Path) -> None:
 @pytest.mark.parametrize("from_state", [True, False])
 def test_who_comes_while_writes_go_on_gets_each_exactly_once(tmp_path: Path, *, from_state: bool) -> None:
     """Between what is there and what comes is neither a gap nor a double."""
-    with Bench(tmp_path) as bench, ThreadPoolExecutor(1) as pool:
+    with Bench(tmp_path, max_states=CLIENTS) as bench, ThreadPoolExecutor(1) as pool:
         writing = pool.submit(lambda: [bench.put(f"k{number}") for number in range(600)])
         clients = []
-        for _ in range(8):
+        for _ in range(CLIENTS):
             had = bench.clock[NODE1]
             clients.append(bench.watch(position=None if from_state else VectorClock(), from_state=from_state))
             bench.wait(lambda had=had: bench.clock[NODE1] > had or writing.done(), "writes go on")
