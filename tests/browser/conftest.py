@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.chromium import WIDE, WatchedPage, launched
 from tests.browser.diagram_page import diagram, diagram_site, modules
+from tests.browser.held_story import story
 from tests.support.cluster import ClusterUnderTest
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.broker import PrivateBroker
 
 # Fixtures of the tests of the diagram alone.
-__all__ = ["diagram", "diagram_site", "modules"]
+__all__ = ["diagram", "diagram_site", "modules", "story"]
 
 HERE = "tests/browser/"
 
