@@ -21,8 +21,8 @@ LOOPBACK = "127.0.0.1"
 # Where people look for RabbitMQ's management UI first.
 MANAGEMENT_PORT = 15672
 POLL_SECONDS = 0.1
-# Linux gives connections ports from 32 768 on.
-OWN_PORTS = range(16_000, 32_000)
+# Linux gives connections ports from 32 768 on; those just below these are left to the tests.
+OWN_PORTS = range(24_000, 32_000)
 DRAWS = 100
 _given: set[int] = set()
 # For httpx where all is plain HTTP: without it each client loads the authorities of the whole web, which takes longer

@@ -25,11 +25,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 NodeUnderTest.begin = ForkedNode
 
-# Nothing holds a port between its choice and its use: each worker chooses among ports of its own.
+# Nothing holds a port between its choice and its use: each worker chooses among ports of its own, which the programs
+# that it starts by command do not choose from.
+_PORTS = range(16_000, 24_000)
 _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_SHARE = len(ports.OWN_PORTS) // _WORKERS
-ports.OWN_PORTS = ports.OWN_PORTS[_WORKER * _SHARE :][:_SHARE]
+_SHARE = len(_PORTS) // _WORKERS
+ports.OWN_PORTS = _PORTS[_WORKER * _SHARE :][:_SHARE]
 
 # Files that must not run beside each other: Docker Compose and the demo publish well-known ports.
 ALONE = ("tests/e2e/", "tests/integration/test_demo_script.py")
