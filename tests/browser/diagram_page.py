@@ -76,12 +76,15 @@ class DiagramPage:
 
     def open(self) -> None:
         """Load the page, with three nodes and no events."""
-        for _ in range(OPENED_AGAIN_MAX):
+        for times in range(1, OPENED_AGAIN_MAX + 1):
             again_if_cut_off(lambda: self.page.goto(self._url))
             # Docker adds and removes network interfaces of this machine, and Chromium then gives up what it loads.
+            # Each time it is given longer: a machine under load may be as slow the next time.
             with contextlib.suppress(NotInTimeError):
-                self.canvas.wait_for(timeout=LOADED_MS)
+                self.canvas.wait_for(timeout=LOADED_MS * times)
                 break
+        else:
+            pytest.fail(f"the diagram does not come up: {self.said}")
         self.said.clear()
         self.meet(*NODES)
 
