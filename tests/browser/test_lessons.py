@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +14,7 @@ from client import Client
 from client.lessons.catalogue import LESSONS
 from client.lessons.moments import Clocks, Held, Note, Shown, Step, Stored, Title, Versions, Why
 from client.lessons.stage import Stage
-from tests.browser.chromium import TIMEOUT_SECONDS, WatchedPage
+from tests.browser.chromium import WatchedPage
 from tests.integration.http.conftest import serving
 from tests.support.cluster import wait_until
 
@@ -26,16 +26,23 @@ if TYPE_CHECKING:
     from tests.support.cluster import ClusterUnderTest
 
 OVER = re.compile(r"is over\. All faults that it put in force are over\.")
+CLOSED_AGAIN_MAX = 3
+GOODBYE_SECONDS = 10.0
 NO_FAULTS = {"delay": {}, "drop": {}, "duplicate": {}, "cut": False, "wall_offset": 0.0}
 
 
 @pytest.fixture
 def lessons(page: WatchedPage, calm: ClusterUnderTest) -> WatchedPage:
     """The view, with all nodes reached."""
-    page.may_fail("/get", "404")  # a node that shows nothing for a key says so
-    page.open(calm["node1"].url, "lessons")
-    page.reaches(calm)
+    begin(page, calm)
     return page
+
+
+def begin(page: WatchedPage, cluster: ClusterUnderTest) -> None:
+    """Open the view, and wait until all nodes are reached."""
+    page.may_fail("/get", "404")  # a node that shows nothing for a key says so
+    page.open(cluster["node1"].url, "lessons")
+    page.reaches(cluster)
 
 
 def play(page: WatchedPage, name: str, *, to_the_end: bool = True) -> None:
@@ -118,7 +125,7 @@ def test_a_lesson_shows_and_says_what_the_command_line_does(
     with (
         Client([node.url for node in calm]) as client,
         Stage(client, least_nodes=3, warn=lambda _text: None) as stage,
-        closing(LESSONS[name].moments(stage)) as moments,
+        contextlib.closing(LESSONS[name].moments(stage)) as moments,
     ):
         expected = [normal(text) for moment in moments for text in told(moment)]
     play(lessons, name)
@@ -225,11 +232,19 @@ def test_a_lesson_goes_on_when_the_connection_of_a_read_breaks(lessons: WatchedP
 
 def test_a_page_that_is_closed_in_a_lesson_ends_its_faults(lessons: WatchedPage, calm: ClusterUnderTest) -> None:
     """Nobody is there any more to press a button."""
-    play(lessons, "conflict", to_the_end=False)
-    lessons.sees(lessons.page, "Step 1 of conflict is done.")
-    assert set(in_force(calm)) == {"node1", "node2"}
-    lessons.page.close(run_before_unload=True)
-    wait_until(lambda: in_force(calm) == {}, "the faults are over", TIMEOUT_SECONDS)
+    window = lessons.page.context
+    for _ in range(CLOSED_AGAIN_MAX):
+        play(lessons, "conflict", to_the_end=False)
+        lessons.sees(lessons.page, "Step 1 of conflict is done.")
+        assert set(in_force(calm)) == {"node1", "node2"}
+        lessons.page.close(run_before_unload=True)
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: in_force(calm) == {}, "the faults are over", GOODBYE_SECONDS)
+            return
+        # Chromium ends a page that has not said goodbye in half a second, which is little on a machine under load.
+        lessons = WatchedPage(window.new_page(), [node.url for node in calm])
+        begin(lessons, calm)
+    pytest.fail(f"a page was closed {CLOSED_AGAIN_MAX} times, and its faults stayed")
 
 
 def test_faults_of_before_are_ended_when_a_lesson_begins(lessons: WatchedPage, calm: ClusterUnderTest) -> None:
