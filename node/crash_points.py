@@ -19,6 +19,7 @@ VARIABLE = "CAUSALKV_CRASH_POINT"
 
 BEFORE_COMMIT: Final = "before-commit"
 AFTER_COMMIT: Final = "after-commit"
+"""Of writes of its own, before they are published."""
 AFTER_PUBLISH: Final = "after-publish"
 BEFORE_ACKNOWLEDGE: Final = "before-acknowledge"
 PLACES: Final = (BEFORE_COMMIT, AFTER_COMMIT, AFTER_PUBLISH, BEFORE_ACKNOWLEDGE)
@@ -41,6 +42,11 @@ class CrashPoints:
         if place not in PLACES or not passes.isdigit() or int(passes) < 1:
             raise ConfigurationError(f"{VARIABLE}: use <place>@<n> with one of {', '.join(PLACES)} (got {text[:80]!r})")
         return cls(place, int(passes))
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether the node is to die somewhere."""
+        return self._place is not None
 
     def passing(self, place: str) -> None:
         """Die here if it is the time."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from node import crash_points, expected_reads
 from node.clocks import steady_ms, wall_ms
 from node.core.dot import node_id_of
-from node.core.effects import Distrusted, Reject
+from node.core.effects import Accepted, Distrusted, Reject
 from node.core.events import (
     Confirmed,
     EndOfTransaction,
@@ -216,7 +216,9 @@ class ReplicaThread:
         except StoreFullError as error:
             self._recover(items, error)
             return
-        self._crash_points.passing(crash_points.AFTER_COMMIT)
+        if self._crash_points.is_armed and any(isinstance(effect, Accepted) for effect in effects):
+            # What else is committed has nothing to publish: it is not between the two.
+            self._crash_points.passing(crash_points.AFTER_COMMIT)
         # A tick mostly writes nothing: counted, an idle node's would hide what its commits cost.
         if asked := sum(not isinstance(item, Tick) for item in items):
             self._metrics.commit(asked, time.perf_counter() - began)

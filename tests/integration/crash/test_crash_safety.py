@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 SEED_VARIABLE = "CAUSALKV_CRASH_SEED"
 ROUNDS_IN_EACH_WINDOW = 5
-ROUNDS_IN_EACH_WINDOW_AT_MOST = 15
+ROUNDS_AT_MOST = 15
 ROUNDS_AT_RANDOM = 6
 ROUNDS_OF_THE_BROKER = 3
 SIGNS_OF_A_FAULT = ('"level": "error"', '"level": "critical"', "Traceback")
@@ -40,35 +40,46 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
         yield started
 
 
-def play_in_window(trial: Trial, place: str, struck: Callable[[Round], bool]) -> list[Round]:
-    """Play the rounds of a window; and some more as long as no blow fell on a write of the kind that it is about.
+def play(trial: Trial, blow: Callable[[], None], rounds_min: int, struck: Callable[[Round], bool]) -> list[Round]:
+    """Play these rounds; and some more as long as none of them was of the kind that they are about.
 
     A node comes by most places with whatever it has to do: a write, a message, a confirmation.
     """
     rounds: list[Round] = []
-    while len(rounds) < ROUNDS_IN_EACH_WINDOW or not any(map(struck, rounds)):
-        rounds.append(trial.play(lambda: trial.crash_in(place)))
-        if len(rounds) == ROUNDS_IN_EACH_WINDOW_AT_MOST:
+    while len(rounds) < rounds_min or not any(map(struck, rounds)):
+        rounds.append(trial.play(blow))
+        if len(rounds) == ROUNDS_AT_MOST:
             break
     return rounds
 
 
+def had_to_wait(each: Round) -> bool:
+    """Whether a write came before one that it happened after."""
+    return each.held_at_death > 0 or any(each.held_back.values())
+
+
+def lost_a_write(each: Round) -> bool:
+    """Whether a write was under way that nobody has."""
+    return each.unknown > each.unknown_took_effect
+
+
 def test_a_node_killed_at_any_moment_loses_nothing_acknowledged(trial: Trial) -> None:
     """``kill -9`` of a node at random moments, held writes and messages on their way included."""
-    rounds = [trial.play(trial.kill_node) for _ in range(ROUNDS_AT_RANDOM)]
-    assert any(each.held_at_death or any(each.held_back.values()) for each in rounds), "no write ever had to wait"
+    rounds = play(trial, trial.kill_node, ROUNDS_AT_RANDOM, had_to_wait)
+    assert any(map(had_to_wait, rounds)), "no write ever had to wait"
 
 
 def test_a_node_that_dies_before_it_commits_loses_nothing_acknowledged(trial: Trial) -> None:
     """What was about to be committed was not acknowledged, and is done once or not at all."""
-    rounds = play_in_window(trial, crash_points.BEFORE_COMMIT, lambda each: each.unknown > each.unknown_took_effect)
-    assert any(each.unknown > each.unknown_took_effect for each in rounds), "no write was under way"
+    rounds = play(trial, lambda: trial.crash_in(crash_points.BEFORE_COMMIT), ROUNDS_IN_EACH_WINDOW, lost_a_write)
+    assert any(map(lost_a_write, rounds)), "no write was under way"
 
 
 def test_a_node_that_dies_between_commit_and_publishing_publishes_after_its_restart(trial: Trial) -> None:
     """The outbox is on the disk: what no peer has been sent goes out when the node is back."""
-    rounds = play_in_window(trial, crash_points.AFTER_COMMIT, lambda each: each.unconfirmed_at_death > 0)
-    assert any(each.unconfirmed_at_death for each in rounds), "no node died with writes in its outbox"
+    for _ in range(ROUNDS_IN_EACH_WINDOW):
+        each = trial.play(lambda: trial.crash_in(crash_points.AFTER_COMMIT))
+        assert each.unconfirmed_at_death, "a node died without writes in its outbox"
 
 
 def test_a_node_that_dies_between_publishing_and_the_confirmation_publishes_again(trial: Trial) -> None:
@@ -82,8 +93,12 @@ def test_a_node_that_dies_between_publishing_and_the_confirmation_publishes_agai
 
 def test_a_node_that_dies_before_it_acknowledges_gets_the_messages_again(trial: Trial) -> None:
     """What is committed and comes again changes nothing."""
-    rounds = play_in_window(trial, crash_points.BEFORE_ACKNOWLEDGE, lambda each: each.duplicates[each.victim] > 0)
-    assert any(each.duplicates[each.victim] for each in rounds), "no message came again"
+
+    def came_again(each: Round) -> bool:
+        return each.duplicates[each.victim] > 0
+
+    rounds = play(trial, lambda: trial.crash_in(crash_points.BEFORE_ACKNOWLEDGE), ROUNDS_IN_EACH_WINDOW, came_again)
+    assert any(map(came_again, rounds)), "no message came again"
 
 
 def test_a_killed_broker_loses_nothing_acknowledged(trial: Trial) -> None:
